@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+// Builds dist/ with plain tsc. Runs as npm's `prepare`; an install without the compiler keeps the dist/ it was given.
+import { spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, rmSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const tsc = `${root}node_modules/typescript/bin/tsc`
+if (!existsSync(tsc)) {
+  if (existsSync(`${root}dist`)) process.exit(0)
+  console.error('dist/ is missing and the TypeScript compiler is not installed: run `npm ci` with development dependencies.')
+  process.exit(1)
+}
+rmSync(`${root}dist`, { recursive: true, force: true })
+const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' })
+if (status === 0) chmodSync(`${root}dist/cli/portcullis.js`, 0o755)
+process.exit(status ?? 1)

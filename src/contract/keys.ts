@@ -1,0 +1,72 @@
+import { z } from 'zod'
+
+/** Wire shapes of key management, spoken over the management socket now and the admin API later. */
+const rightsText = z.array(z.string().min(1).max(64)).min(1).max(64)
+const rateText = z.string().regex(/^[1-9]\d{0,8}\/(s|m|h|d)$/, 'want a rate such as 60/m, 1000/h or 5000/d')
+
+export const createKeyInput = z.strictObject({
+  user: z
+    .string()
+    .trim()
+    .min(1)
+    .max(64)
+    .regex(/^[\p{L}\p{N}._@+-]+$/u, 'letters, digits and . _ @ + - only'),
+  rights: rightsText,
+  description: z.string().max(256).default(''),
+  expires_days: z.number().int().min(1).max(36_500).nullable().default(null),
+  rate: rateText.nullable().default(null),
+  concurrency: z.number().int().min(0).max(100_000).default(100),
+})
+export type CreateKeyInput = z.infer<typeof createKeyInput>
+
+export const rotateKeyInput = z.strictObject({
+  grace_seconds: z
+    .number()
+    .int()
+    .min(0)
+    .max(365 * 86_400)
+    .default(86_400),
+  idempotency_key: z.string().min(1).max(128).optional(),
+})
+
+export const disableKeyInput = z.strictObject({ now: z.boolean().default(false) })
+export const validateKeyInput = z.strictObject({ key: z.string().min(1).max(256) })
+export const importKeysInput = z.strictObject({ content: z.string(), rights_from_service: z.boolean().default(false) })
+
+export const keyState = z.enum(['active', 'disabled', 'expired'])
+
+export const keyView = z.object({
+  id: z.string(),
+  user: z.string(),
+  rights: z.array(z.string()),
+  description: z.string(),
+  state: keyState,
+  rate: z.string().nullable(),
+  concurrency: z.number().int(),
+  created_at: z.string(),
+  expires_at: z.string().nullable(),
+  disabled_at: z.string().nullable(),
+  rotated_at: z.string().nullable(),
+  old_secret_until: z.string().nullable(),
+  last_used_at: z.string().nullable(),
+  legacy: z.boolean(),
+})
+export type KeyView = z.infer<typeof keyView>
+
+/** The only answers that ever hold a whole key; it is shown once. */
+export const keyWithSecret = keyView.extend({ api_key: z.string() })
+export type KeyWithSecret = z.infer<typeof keyWithSecret>
+
+export const validateKeyAnswer = z.object({
+  valid: z.boolean(),
+  /** Why not, for the local administrator who asked: malformed, bad_crc, unknown_key, wrong_secret, disabled, expired, rotated_out. */
+  reason: z.string().nullable(),
+  key: keyView.nullable(),
+})
+
+export const importKeysAnswer = z.object({
+  imported: z.array(z.object({ id: z.string(), user: z.string(), rights: z.array(z.string()) })),
+  disabled: z.array(z.string()),
+  unchanged: z.number().int(),
+  skipped: z.array(z.object({ entry: z.string(), why: z.string() })),
+})

@@ -1,0 +1,89 @@
+const KiB = 1024
+const MiB = 1024 * KiB
+const GiB = 1024 * MiB
+const SECOND_MS = 1_000
+const MINUTE_MS = 60 * SECOND_MS
+const HOUR_MS = 60 * MINUTE_MS
+
+/** Every bound of the gateway, unit last in the name. Those a person may change are defaults of a setting in docs/configuration.md. */
+export const LIMITS = {
+  // the connection
+  headerBlockBytesMax: 16 * KiB,
+  headersMax: 100,
+  headersMsMax: 10 * SECOND_MS,
+  connectionsCheckMs: 1 * SECOND_MS,
+  keepAliveMs: 125 * SECOND_MS, // above Caddy's 2 min idle time, or the proxy meets a socket we have just closed
+  connectionsPerAddressMax: 100,
+
+  // bodies
+  chatBodyBytesMax: 32 * MiB,
+  imageBodyBytesMax: 48 * MiB,
+  audioBodyBytesMax: 200 * MiB,
+  speechBodyBytesMax: 64 * KiB,
+  adminBodyBytesMax: 256 * KiB,
+  blobBodyBytesMax: 64 * GiB,
+  bodyIdleMsMax: 30 * SECOND_MS,
+  bodyFloorBytesPerS: 1 * KiB,
+  jsonDepthMax: 64,
+  jsonContainersMax: 100_000, // 10 MB of `{}` blocks the event loop for 2 s
+  spoolBytesMax: 2 * GiB,
+  formFieldBytesMax: 64 * KiB,
+  formPartsMax: 64,
+
+  // answers
+  wholeAnswerBytesMax: 96 * MiB,
+  errorAnswerBytesMax: 64 * KiB,
+  usageTailBytesMax: 1 * MiB,
+  clientStallMsMax: 60 * SECOND_MS,
+
+  // deadlines towards backends
+  connectMsMax: 10 * SECOND_MS,
+  chatFirstByteMsMax: 10 * MINUTE_MS,
+  imageFirstByteMsMax: 15 * MINUTE_MS,
+  whisperFirstByteMsMax: 15 * MINUTE_MS,
+  speechFirstByteMsMax: 60 * SECOND_MS,
+  plainFirstByteMsMax: 60 * SECOND_MS,
+  idleMsMax: 5 * MINUTE_MS,
+  totalMsMax: 60 * MINUTE_MS,
+  probeMsMax: 3 * SECOND_MS,
+  probeEveryMs: 15 * SECOND_MS,
+  queueWaitMsMax: 5 * MINUTE_MS,
+  queueLengthMax: 64,
+  drainMsMax: 30 * SECOND_MS,
+
+  // Ollama bodies of ordinary keys
+  ollamaKeepAliveMsMin: 1 * MINUTE_MS,
+  ollamaKeepAliveMsMax: 30 * MINUTE_MS,
+  ollamaNumCtxMax: 131_072,
+
+  // keys
+  keyConcurrencyDefault: 100,
+  failedKeysPerMinuteMax: 20,
+  throttleMsMax: 15 * MINUTE_MS,
+  throttledAddressesMax: 50_000,
+  verifiedKeysMax: 200_000,
+  deniedKeysMax: 50_000,
+  argonQueueMax: 512, // 500 different good keys at once after a restart must all pass
+  argonWaitMsMax: 30 * SECOND_MS,
+  argonWaitingPerKeyMax: 2,
+  argonWaitingPerAddressMax: 2,
+  rotationGraceMsDefault: 24 * HOUR_MS,
+  rotationReplayMs: 10 * MINUTE_MS,
+  lastUsedFlushMs: 1 * MINUTE_MS,
+
+  // the ledger
+  ledgerRotateMiB: 64,
+  ledgerKeepDays: 400,
+  ledgerKeepBytesMax: 20 * GiB,
+  ledgerKeepDaysMin: 30,
+  ledgerSealLines: 1_000,
+  ledgerSealMs: 10 * SECOND_MS,
+  ledgerWaitingOutcomesMax: 10_000,
+  refusalsPerAddressPerMinute: 20,
+  refusalsPerMinute: 200,
+  refusalSummaryMs: 10 * SECOND_MS,
+  refusalAddressesMax: 10_000,
+  rawPathCharsMax: 256,
+  userAgentCharsMax: 128,
+  modelCharsMax: 128,
+} as const
