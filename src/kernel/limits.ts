@@ -67,6 +67,8 @@ export const LIMITS = {
   argonWaitMsMax: 30 * SECOND_MS,
   argonWaitingPerKeyMax: 2,
   argonWaitingPerAddressMax: 2,
+  argonFailuresForgiven: 5, // one stale device must not make its whole office wait two by two
+  secretFileBytesMax: 64 * KiB,
   rotationGraceMsDefault: 24 * HOUR_MS,
   rotationReplayMs: 10 * MINUTE_MS,
   lastUsedFlushMs: 1 * MINUTE_MS,
@@ -79,11 +81,41 @@ export const LIMITS = {
   ledgerSealLines: 1_000,
   ledgerSealMs: 10 * SECOND_MS,
   ledgerWaitingOutcomesMax: 10_000,
+  ledgerWaitingLinesMax: 50_000,
+  ledgerBatchBytesMax: 1 * MiB,
+  ledgerOutcomeMsMax: 5, // outcomes ride with the next intent, and wait at most this long for one
+  ledgerRefusalMsMax: 250, // refusals alone are never a reason to write at once
+  ledgerStallMsMax: 10 * SECOND_MS, // a disk that answers later than this counts as gone
+  ledgerReopenMs: 250,
+  ledgerFreeBytesMin: 64 * KiB, // a segment is not opened on a disk that is about to be full again
+  ledgerUpkeepMs: 10 * MINUTE_MS,
+  ledgerUnfinishedMax: 100_000,
   refusalsPerAddressPerMinute: 20,
   refusalsPerMinute: 200,
   refusalSummaryMs: 10 * SECOND_MS,
   refusalAddressesMax: 10_000,
+  refusalSummariesMax: 64, // lines per summary round; further addresses share the line of `*`
+  refusalSamplesMax: 3,
+  refusalSamplePathCharsMax: 64,
   rawPathCharsMax: 256,
   userAgentCharsMax: 128,
   modelCharsMax: 128,
+
+  // the report: whoever writes the log chooses how many of each there are
+  reportChunkBytes: 256 * KiB, // also the longest stretch of work between two turns of the event loop: about 3 ms
+  reportLineBytesMax: 1 * MiB,
+  reportAddressesMax: 200_000, // counted exactly up to here
+  reportSuspectsMax: 10_000,
+  reportKeysMax: 10_000,
+  reportUsersMax: 5_000,
+  reportRoutesMax: 1_000,
+  reportEndpointsMax: 5_000,
+  reportNamesMax: 1_000, // services, models, methods, codes
+  reportPerSubjectMax: 64, // addresses of a user, key ids of an address, networks of a key
+  reportOpenIntentsMax: 100_000,
+  reportEvidenceLinesMax: 10,
+  reportMalformedShownMax: 20,
+  reportRowsShownMax: 20,
+  reportHabitHoursMax: 504, // three weeks of a key's busy hours
+  reportHabitDaysMax: 28, // how far before --hours the habit of a key is learnt
 } as const

@@ -1,0 +1,13 @@
+export { BUILTIN } from './builtin.ts'
+export { type BackendQueue, createQueue, type Release } from './queue.ts'
+export { parseRouteLine, toService } from './routes.ts'
+export {
+  type BodyPolicy,
+  type Deadlines,
+  DIALECTS,
+  type DialectName,
+  type OperationName,
+  type Route,
+  type Service,
+  type ServiceSettings,
+} from './service.ts'

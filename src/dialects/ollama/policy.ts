@@ -1,0 +1,134 @@
+import { foldKey, parseObject, refuseAmbiguousKeys, scanObject, type TopLevelKey } from '../../http/index.ts'
+import { clip, GatewayError, LIMITS } from '../../kernel/index.ts'
+
+/** Every outermost name that Ollama's inference bodies know. */
+const KNOWN = new Set([
+  'model',
+  'name',
+  'prompt',
+  'suffix',
+  'system',
+  'template',
+  'context',
+  'stream',
+  'raw',
+  'format',
+  'keep_alive',
+  'images',
+  'options',
+  'think',
+  'truncate',
+  'shift',
+  'messages',
+  'tools',
+  'input',
+  'dimensions',
+  'logprobs',
+  'top_logprobs',
+  'verbose',
+])
+
+/** Options that make Ollama reload a model's runner for everybody. `num_ctx` is one too, but clients need it, so it is bounded instead. */
+const RUNNER_OPTIONS = new Set([
+  'num_gpu',
+  'main_gpu',
+  'num_thread',
+  'num_batch',
+  'use_mmap',
+  'use_mlock',
+  'low_vram',
+  'numa',
+  'vocab_only',
+])
+
+export interface OllamaRules {
+  /** Holders of manage:chat may shape the runner, keep models loaded and unload them. */
+  readonly mayManage: boolean
+  readonly allowCloudModels: boolean
+}
+
+export interface InspectedBody {
+  readonly body: Buffer
+  readonly model: string
+}
+
+/** Reads a body that Ollama is about to obey, and answers the bytes to send: the same ones, but for a clamped keep_alive. */
+export function inspectOllamaBody(body: Buffer, rules: OllamaRules): InspectedBody {
+  const keys = scanObject(body)
+  refuseAmbiguousKeys(keys, KNOWN)
+  const fields = parseObject(body)
+  const model = modelOf(fields)
+  if (!rules.allowCloudModels && isCloudModel(model)) {
+    throw new GatewayError('POLICY_REFUSED', {
+      detail: `"${clip(model, LIMITS.modelCharsMax)}" runs in Ollama's cloud on the account of this host; cloud models are not allowed here`,
+      reason: 'cloud model',
+    })
+  }
+  if (rules.mayManage) return { body, model }
+  checkOptions(fields.options)
+  return { body: clampKeepAlive(body, keys, fields.keep_alive), model }
+}
+
+function modelOf(fields: Readonly<Record<string, unknown>>): string {
+  for (const name of ['model', 'name'] as const) {
+    const value = fields[name]
+    if (value !== undefined && typeof value !== 'string') throw new GatewayError('BODY_INVALID', { detail: `"${name}" must be a text` })
+    if (typeof fields.model === 'string' && typeof fields.name === 'string' && fields.model !== fields.name) {
+      throw new GatewayError('BODY_AMBIGUOUS', { detail: '"model" and "name" differ; remove "name"' })
+    }
+  }
+  if (fields.stream !== undefined && fields.stream !== null && typeof fields.stream !== 'boolean') {
+    throw new GatewayError('BODY_INVALID', { detail: '"stream" must be true or false' })
+  }
+  return String(fields.model ?? fields.name ?? '')
+}
+
+/** `gpt-oss:120b-cloud`, `x:cloud`: the suffix sends the prompt to ollama.com. Ollama reads names without case. */
+const isCloudModel = (model: string): boolean => /[:-]cloud\s*$/i.test(model)
+
+function checkOptions(options: unknown): void {
+  if (options === undefined || options === null) return
+  if (typeof options !== 'object' || Array.isArray(options))
+    throw new GatewayError('BODY_INVALID', { detail: '"options" must be an object' })
+  for (const [name, value] of Object.entries(options)) {
+    const folded = foldKey(name)
+    if (RUNNER_OPTIONS.has(folded)) {
+      throw new GatewayError('POLICY_REFUSED', {
+        detail: `options.${folded} reloads the model for everybody; it needs the right manage:chat`,
+      })
+    }
+    if (folded === 'num_ctx' && (name !== folded || typeof value !== 'number' || value > LIMITS.ollamaNumCtxMax)) {
+      throw new GatewayError('POLICY_REFUSED', { detail: `options.num_ctx must be a number of at most ${LIMITS.ollamaNumCtxMax}` })
+    }
+  }
+}
+
+/**
+ * Below the minimum a caller unloads the model for everybody (0 with an empty prompt does nothing else), above the maximum, or below
+ * zero, one caller pins it. Only the value's own bytes are replaced.
+ */
+function clampKeepAlive(body: Buffer, keys: readonly TopLevelKey[], value: unknown): Buffer {
+  const span = keys.find(({ name }) => name === 'keep_alive')
+  if (span === undefined || value === null) return body
+  const wantedMs = keepAliveMs(value)
+  const allowedMs = Math.min(Math.max(wantedMs, LIMITS.ollamaKeepAliveMsMin), LIMITS.ollamaKeepAliveMsMax)
+  if (allowedMs === wantedMs) return body
+  return Buffer.concat([body.subarray(0, span.start), Buffer.from(`"${allowedMs / 1_000}s" `), body.subarray(span.end)])
+}
+
+const GO_DURATION = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h)(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))*$/
+const GO_PART = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g
+const GO_UNIT_MS: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, μs: 1e-3, ms: 1, s: 1e3, m: 6e4, h: 3.6e6 }
+
+/** Seconds as a number, or Go's duration text; anything negative means for ever. */
+function keepAliveMs(value: unknown): number {
+  if (typeof value === 'number') return value < 0 ? Number.POSITIVE_INFINITY : value * 1_000
+  if (typeof value === 'string' && value === '0') return 0
+  if (typeof value !== 'string' || !GO_DURATION.test(value)) {
+    throw new GatewayError('BODY_INVALID', { detail: '"keep_alive" must be seconds as a number, or a duration such as "5m"' })
+  }
+  if (value.startsWith('-')) return Number.POSITIVE_INFINITY
+  let ms = 0
+  for (const [, amount = '', unit = ''] of value.matchAll(GO_PART)) ms += Number(amount) * (GO_UNIT_MS[unit] ?? 0)
+  return ms
+}

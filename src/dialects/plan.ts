@@ -1,0 +1,64 @@
+import type { Readable } from 'node:stream'
+import type { Units } from '../contract/index.ts'
+import type { GatewayError } from '../kernel/index.ts'
+
+/** What is sent to a backend. Its address is the service's; nothing here, and nothing the caller sends, can name another. */
+export interface UpstreamRequest {
+  readonly method: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Buffer | Readable | null
+}
+
+/** An answer that was collected because it must be read before it can be passed on. */
+export interface WholeAnswer {
+  readonly status: number
+  readonly contentType: string
+  readonly body: Buffer
+}
+
+export interface LocalAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Buffer | string
+  readonly units?: Units
+}
+
+/** What a stream said of itself while it passed. */
+export interface StreamReport {
+  readonly units?: Units
+  readonly estimated?: true
+  /** False when the stream's own grammar says that more should have come: then its clean end is a death. */
+  readonly finished: boolean
+  /** The backend said in band that it failed. */
+  readonly failed: boolean
+}
+
+/** Looks at chunks as they pass. It may keep a reference, never delays or changes a byte. */
+export interface StreamReader {
+  chunk(chunk: Buffer): void
+  report(): StreamReport
+}
+
+/** How to stop a job that goes on when the connection is closed; only ever ours. */
+export interface Interrupt {
+  readonly progress: UpstreamRequest
+  isOurs(answer: WholeAnswer): boolean
+  readonly stop: UpstreamRequest
+}
+
+/** An operation in a backend's language: the request, and how to read its answer. */
+export interface Plan {
+  readonly request: UpstreamRequest
+  /** Known before an answer comes, such as the characters of a text to speak. */
+  readonly units?: Units
+  /** For answers that pass untouched. */
+  readonly reader?: (status: number, contentType: string) => StreamReader | null
+  /** For answers that are translated; only called below status 400 when `fault` is given, always otherwise. */
+  readonly reshape?: (answer: WholeAnswer) => LocalAnswer
+  /** What a status of 400 and above means. Without it such answers pass untouched. */
+  readonly fault?: (answer: WholeAnswer) => GatewayError
+  /** Replaces the content type of an answer that passes untouched, where the backend mislabels it. */
+  readonly contentType?: string
+  readonly interrupt?: Interrupt
+}

@@ -1,0 +1,159 @@
+import type { IntentEntry, LifecycleEntry, OutcomeEntry, RefusedEntry } from '../contract/index.ts'
+import { asGatewayError, credentialOf, type Envelope, type ErrorShape, errorAnswer } from '../http/index.ts'
+import { type Clock, DEFAULT_TENANT, GatewayError, type KeyPrincipal, type Principal } from '../kernel/index.ts'
+import { type Ended, intentOf, outcomeOf, type Policy, refusalOf, Visit } from './visit.ts'
+
+/** What the corridor needs of the other rooms, and no more. */
+export interface CorridorParts {
+  readonly clock: Clock
+  readonly ledger: {
+    intent(entry: IntentEntry): Promise<void>
+    outcome(entry: OutcomeEntry): void
+    refused(entry: RefusedEntry): void
+    lifecycle(entry: LifecycleEntry): Promise<void>
+  }
+  readonly identity: { authenticate(credential: string, address: string): KeyPrincipal | Promise<KeyPrincipal> }
+  readonly limits: { reserve(principal: KeyPrincipal): { release(): void } }
+  readonly refusedKeyId: (error: GatewayError) => string | undefined
+  readonly observer: CorridorObserver
+  readonly log: { error(fields: object, message: string): void }
+}
+
+/** Told of every request that begins and ends; metrics are made of it. */
+export interface CorridorObserver {
+  began(visit: Visit): void
+  ended(visit: Visit, end: Ended, totalMs: number): void
+  refused(visit: Visit, error: GatewayError, totalMs: number): void
+}
+
+/** Does what was admitted. It answers the caller itself, or says in `tell` what is still to be told. */
+export type Perform = (visit: Visit) => Promise<Ended & { readonly tell?: GatewayError }>
+
+export interface Corridor {
+  admit(envelope: Envelope, policy: Policy, perform: Perform): Promise<void>
+  /** Records and answers what cannot be admitted at all: no route, wrong method, a malformed envelope. */
+  turnAway(envelope: Envelope, error: GatewayError, service: string, errors: ErrorShape): void
+  readonly inFlight: ReadonlySet<Visit>
+  /** From now on everything new is refused; what runs may finish. */
+  drain(): void
+}
+
+interface Hold {
+  release(): void
+}
+const NO_HOLD: Hold = { release() {} }
+
+export function createCorridor(parts: CorridorParts): Corridor {
+  const { clock, ledger, limits, observer } = parts
+  const inFlight = new Set<Visit>()
+  let draining = false
+
+  /** The corridor. Each line is one of its steps, in the order of ARCHITECTURE.md; nothing else reaches a backend or changes state. */
+  async function admit(envelope: Envelope, policy: Policy, perform: Perform): Promise<void> {
+    const visit = new Visit(envelope, policy)
+    let hold = NO_HOLD
+    observer.began(visit)
+    inFlight.add(visit)
+    try {
+      if (draining) throw new GatewayError('DRAINING', { headers: { connection: 'close' } })
+      visit.principal = await whoAreYou(visit) // 400 401 429 503
+      mayYou(visit.principal, policy) //          403 404
+      hold = withinLimits(visit.principal) //     429
+      await policy.body?.(visit) //               400 408 413 415
+      await ledger.intent(intentOf(visit)) //     503
+    } catch (thrown) {
+      hold.release()
+      inFlight.delete(visit)
+      return refuse(visit, asGatewayError(thrown))
+    }
+    const end = await perform(visit).catch((thrown): PerformEnd => brokenPerform(visit, thrown))
+    if (end.tell !== undefined) tell(visit, end.tell)
+    hold.release()
+    inFlight.delete(visit)
+    const totalMs = clock.monoMs() - envelope.startedMs
+    ledger.outcome(outcomeOf(visit, end, totalMs))
+    observer.ended(visit, end, totalMs)
+  }
+
+  function whoAreYou(visit: Visit): Principal | Promise<Principal> {
+    const { envelope, policy } = visit
+    if (policy.who === 'owner') return ownerOf(envelope)
+    if (policy.who === 'observer' && envelope.loopback) return LOOPBACK_OBSERVER
+    const credential = credentialOf(envelope)
+    if (credential === '') throw new GatewayError('UNAUTHORIZED', { reason: 'no_credential' })
+    const found = parts.identity.authenticate(credential, envelope.address)
+    if (found instanceof Promise) return found.then((principal) => recognised(visit, principal))
+    return recognised(visit, found)
+  }
+
+  function withinLimits(principal: Principal): Hold {
+    return isKey(principal) ? limits.reserve(principal) : NO_HOLD
+  }
+
+  function refuse(visit: Visit, error: GatewayError): void {
+    if (error.code === 'INTERNAL') parts.log.error({ err: error.cause, request: visit.envelope.id }, 'a request failed by our own fault')
+    ledger.refused(refusalOf(visit, error, parts.refusedKeyId(error)))
+    tell(visit, error)
+    observer.refused(visit, error, clock.monoMs() - visit.envelope.startedMs)
+  }
+
+  function brokenPerform(visit: Visit, thrown: unknown): PerformEnd {
+    const error = asGatewayError(thrown)
+    if (error.code === 'INTERNAL') parts.log.error({ err: thrown, request: visit.envelope.id }, 'a request failed by our own fault')
+    return { ended: 'refused', status: error.status, bytesOut: 0, error, tell: error }
+  }
+
+  return {
+    admit,
+    turnAway(envelope, error, service, errors) {
+      const visit = new Visit(envelope, { who: 'key', right: 'administer', service, route: '', errors })
+      observer.began(visit)
+      refuse(visit, error)
+    },
+    inFlight,
+    drain() {
+      draining = true
+    },
+  }
+}
+
+type PerformEnd = Awaited<ReturnType<Perform>>
+
+function recognised(visit: Visit, principal: KeyPrincipal): KeyPrincipal {
+  visit.oldSecret = principal.oldSecret
+  return principal
+}
+
+const isKey = (principal: Principal): principal is KeyPrincipal => principal.kind === 'key'
+
+function mayYou(principal: Principal, policy: Policy): void {
+  if (policy.right === 'administer' || principal.kind === 'person') return // only the owner's socket makes a person so far
+  if (!principal.rights.has(policy.right)) {
+    throw new GatewayError('FORBIDDEN', {
+      detail: `This key does not have the right ${policy.right}`,
+      reason: `missing right ${policy.right}`,
+    })
+  }
+}
+
+/** The management socket is 0600 in the data directory: whoever reaches it is the local user who owns the data. */
+function ownerOf(envelope: Envelope): Principal {
+  if (!envelope.local) throw new GatewayError('NOT_FOUND', { reason: 'a management route was asked for from the network' })
+  return { tenant: DEFAULT_TENANT, kind: 'person', id: 'owner', user: 'owner', rights: new Set() }
+}
+
+const LOOPBACK_OBSERVER: Principal = {
+  tenant: DEFAULT_TENANT,
+  kind: 'system',
+  id: 'loopback',
+  user: 'loopback',
+  rights: new Set(['observe']),
+}
+
+/** An error in the face's own shape. Nobody is told twice, and nobody who has left. */
+function tell({ envelope: { outgoing, id }, policy }: Visit, error: GatewayError): void {
+  if (outgoing.headersSent || outgoing.destroyed) return
+  const { status, headers, body } = errorAnswer(error, policy.errors, id)
+  outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
+  outgoing.end(body)
+}

@@ -1,0 +1,268 @@
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import type { Dispatcher } from 'undici'
+import type { Service } from '../../catalog/index.ts'
+import type { Ending } from '../../contract/index.ts'
+import type { LocalAnswer, Plan, StreamReader, WholeAnswer } from '../../dialects/index.ts'
+import { errorInBand } from '../../http/index.ts'
+import { type Clock, GatewayError, LIMITS } from '../../kernel/index.ts'
+import type { Ended, Visit } from '../visit.ts'
+import { upstreamFault } from './faults.ts'
+import { relayedHeaders } from './headers.ts'
+import type { Sweep, Watched } from './sweep.ts'
+
+export interface CarriageParts {
+  readonly clock: Clock
+  readonly sweep: Sweep
+}
+
+/** An error that must still be told to the caller, because not a byte of an answer has been sent. */
+export type CarriageEnd = Ended & { readonly tell?: GatewayError }
+
+/**
+ * One request at a backend, from dispatch to its one end. Bytes go from undici's callbacks straight to the caller's response; when the
+ * caller reads slowly the backend's socket is paused. The callbacks never throw, because Hono's onError does not stand behind them.
+ */
+export class Carriage implements Dispatcher.DispatchHandler, Watched {
+  readonly #visit: Visit
+  readonly #service: Service
+  readonly #plan: Plan
+  readonly #parts: CarriageParts
+  readonly #outgoing: ServerResponse
+  readonly #settle: (end: CarriageEnd) => void
+  readonly #startedMs: number
+  #controller: Dispatcher.DispatchController | null = null
+  #over = false
+  #status = 0
+  #contentType = ''
+  #bytesOut = 0
+  #firstByteMs = -1
+  #lastByteMs: number
+  #pausedMs = 0
+  #reader: StreamReader | null = null
+  #collected: Buffer[] | null = null
+  #collectedBytes = 0
+  #ending = false
+  #endsLine = true
+  #sized = false
+
+  constructor(visit: Visit, service: Service, plan: Plan, parts: CarriageParts, settle: (end: CarriageEnd) => void) {
+    this.#visit = visit
+    this.#service = service
+    this.#plan = plan
+    this.#parts = parts
+    this.#outgoing = visit.envelope.outgoing
+    this.#settle = settle
+    this.#startedMs = parts.clock.monoMs()
+    this.#lastByteMs = this.#startedMs
+    visit.cut = (ending, error) => this.#end(ending, error)
+    this.#outgoing.on('close', this.#onCallerGone).on('drain', this.#onDrain)
+    parts.sweep.add(this)
+    if (this.#outgoing.destroyed) this.#onCallerGone()
+  }
+
+  get over(): boolean {
+    return this.#over
+  }
+
+  get untouched(): boolean {
+    return this.#status === 0
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#over) controller.abort(new Error('over before it began'))
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (this.#over || status < 200) return // 1xx is between the backend and us
+    try {
+      this.#firstByteMs = this.#parts.clock.monoMs() - this.#startedMs
+      this.#lastByteMs = this.#parts.sweep.nowMs
+      this.#status = status
+      this.#contentType = String(headers['content-type'] ?? '')
+      if (status >= 300 && status < 400 && status !== 304) throw this.#rubbish(`status ${status}: redirects are never followed`)
+      if (this.#plan.reshape !== undefined || (this.#plan.fault !== undefined && status >= 400)) this.#collected = []
+      else this.#startRelay(status, headers)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#over) return
+    try {
+      this.#lastByteMs = this.#parts.sweep.nowMs
+      if (this.#collected !== null) this.#collect(this.#collected, chunk)
+      else this.#relay(chunk)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  onResponseEnd(): void {
+    if (this.#over) return
+    try {
+      if (this.#collected !== null) this.#answerCollected(this.#collected)
+      else this.#endRelay()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#fail(error)
+  }
+
+  /** Deadlines. While the caller is the slow one, the backend's clocks stand and the caller's own runs. */
+  overdue(nowMs: number): void {
+    const { firstByteMs, idleMs, totalMs } = this.#service.deadlines
+    if (this.#pausedMs > 0 || this.#ending) {
+      if (nowMs - Math.max(this.#pausedMs, this.#lastByteMs) > LIMITS.clientStallMsMax) this.#end('client_stalled', null)
+      return
+    }
+    const waited = nowMs - (this.#status === 0 ? this.#startOfWait() : this.#lastByteMs)
+    if (this.#status === 0 ? waited > firstByteMs : waited > idleMs) this.#deadline(this.#status === 0 ? 'first byte' : 'next byte', waited)
+    else if (nowMs - this.#startedMs > totalMs) this.#deadline('end', nowMs - this.#startedMs)
+  }
+
+  /** An upload may rightly take longer than a first byte: the wait for an answer begins when the body is through. */
+  #startOfWait(): number {
+    const { body } = this.#plan.request
+    if (body !== null && 'readableEnded' in body && !body.readableEnded) this.#lastByteMs = this.#parts.sweep.nowMs
+    return this.#lastByteMs
+  }
+
+  #startRelay(status: number, headers: IncomingHttpHeaders): void {
+    this.#reader = this.#plan.reader?.(status, this.#contentType) ?? null
+    this.#sized = headers['content-length'] !== undefined
+    this.#outgoing.writeHead(status, relayedHeaders(headers, this.#visit.envelope.id, this.#plan.contentType))
+    // A stream may be silent after its headers, and its caller wants them; when bytes came in the same packet they go out together.
+    queueMicrotask(this.#flushHeaders)
+  }
+
+  readonly #flushHeaders = (): void => {
+    if (this.#bytesOut === 0 && !this.#over && !this.#ending) this.#outgoing.flushHeaders()
+  }
+
+  #relay(chunk: Buffer): void {
+    this.#bytesOut += chunk.length
+    this.#endsLine = chunk[chunk.length - 1] === NEWLINE
+    this.#reader?.chunk(chunk)
+    if (!this.#outgoing.write(chunk)) {
+      this.#pausedMs = this.#parts.sweep.nowMs
+      this.#controller?.pause()
+    }
+  }
+
+  readonly #onDrain = (): void => {
+    if (this.#pausedMs === 0) return
+    this.#pausedMs = 0
+    this.#lastByteMs = this.#parts.clock.monoMs()
+    if (!this.#over) this.#controller?.resume()
+  }
+
+  #endRelay(): void {
+    const report = this.#reader?.report()
+    if (report !== undefined && !report.finished) throw this.#rubbish('the stream ended before it was finished')
+    if (report?.failed) this.#finishAfterFlush('upstream_died', this.#rubbish('the backend reported a failure in band'))
+    else this.#finishAfterFlush('complete', null)
+  }
+
+  #collect(collected: Buffer[], chunk: Buffer): void {
+    this.#collectedBytes += chunk.length
+    const max = this.#status >= 400 ? LIMITS.errorAnswerBytesMax : LIMITS.wholeAnswerBytesMax
+    if (this.#collectedBytes <= max) collected.push(chunk)
+    else if (this.#status < 400) throw this.#rubbish(`an answer of more than ${max} bytes`)
+  }
+
+  #answerCollected(collected: Buffer[]): void {
+    const answer: WholeAnswer = { status: this.#status, contentType: this.#contentType, body: Buffer.concat(collected) }
+    this.#collected = null
+    if (answer.status >= 400 && this.#plan.fault !== undefined) throw this.#plan.fault(answer)
+    if (this.#plan.reshape === undefined) throw this.#rubbish(`status ${answer.status}`)
+    const local = this.#plan.reshape(answer)
+    this.#answer(local)
+  }
+
+  #units: LocalAnswer['units']
+
+  #answer({ status, headers, body, units }: LocalAnswer): void {
+    this.#status = status
+    this.#units = units
+    this.#bytesOut = Buffer.byteLength(body)
+    this.#outgoing.writeHead(status, { ...headers, 'x-request-id': this.#visit.envelope.id, 'content-length': this.#bytesOut })
+    this.#outgoing.write(body)
+    this.#finishAfterFlush('complete', null)
+  }
+
+  /** The end is recorded when the last byte has left us, so that `complete` never means "given up half way to a slow reader". */
+  #finishAfterFlush(ending: Ending, error: GatewayError | null): void {
+    this.#ending = true
+    this.#lastByteMs = this.#parts.sweep.nowMs
+    this.#outgoing.end(() => this.#end(ending, error))
+  }
+
+  readonly #onCallerGone = (): void => {
+    if (!this.#outgoing.writableFinished) this.#end('client_closed', null)
+  }
+
+  #deadline(what: string, waitedMs: number): void {
+    const seconds = Math.round(waitedMs / 1_000)
+    const detail = `The backend of ${this.#service.name} did not send its ${what} in time`
+    this.#fail(new GatewayError('UPSTREAM_TIMEOUT', { detail, reason: `no ${what} in ${seconds} s` }))
+  }
+
+  #rubbish(reason: string): GatewayError {
+    return upstreamFault(new Error(reason), this.#service.name)
+  }
+
+  #fail(thrown: unknown): void {
+    const error = upstreamFault(thrown, this.#service.name)
+    this.#end(ENDING_OF[error.code] ?? 'upstream_died', error)
+  }
+
+  /** The one end. What was begun towards the caller is ended in the face's own words where it has any, and otherwise cut, never closed cleanly. */
+  #end(ended: Ending, error: GatewayError | null): void {
+    if (this.#over) return
+    this.#over = true
+    this.#parts.sweep.delete(this)
+    this.#outgoing.off('close', this.#onCallerGone).off('drain', this.#onDrain)
+    const clean = this.#outgoing.writableFinished
+    if (!clean) this.#controller?.abort(new Error(ended))
+    const unsent = !this.#outgoing.headersSent && !this.#outgoing.destroyed
+    if (!clean && !unsent) this.#breakOff(error)
+    const report = this.#reader?.report()
+    this.#settle({
+      ended,
+      status: unsent && error ? error.status : this.#outgoing.headersSent ? this.#status : 0,
+      bytesOut: this.#bytesOut,
+      ...(this.#firstByteMs >= 0 ? { firstByteMs: this.#firstByteMs } : {}),
+      ...unitsOf(this.#units ?? report?.units ?? this.#plan.units, report?.estimated),
+      ...(error !== null ? { error } : {}),
+      ...(unsent && error !== null ? { tell: error } : {}),
+    })
+  }
+
+  #breakOff(error: GatewayError | null): void {
+    if (this.#outgoing.destroyed) return
+    const lastWords = error === null || this.#sized ? null : errorInBand(error, this.#contentType)
+    if (lastWords === null) this.#outgoing.destroy()
+    else this.#outgoing.end(this.#endsLine ? lastWords : `\n${lastWords}`)
+  }
+}
+
+const NEWLINE = 0x0a
+
+const ENDING_OF: Readonly<Record<string, Ending>> = {
+  UPSTREAM_TIMEOUT: 'deadline',
+  UPSTREAM_REJECTED: 'complete',
+  UPSTREAM_REFUSED: 'complete',
+  UPSTREAM_UNREACHABLE: 'refused',
+  BODY_TOO_LARGE: 'refused',
+  BODY_TOO_SLOW: 'refused',
+  BODY_INVALID: 'refused',
+  BODY_INCOMPLETE: 'client_closed',
+}
+
+const unitsOf = (units: Ended['units'], estimated: true | undefined): Pick<Ended, 'units' | 'estimated'> =>
+  units === undefined ? {} : { units, ...(estimated ? { estimated } : {}) }

@@ -1,0 +1,30 @@
+import { GatewayError } from '../../kernel/index.ts'
+
+// Before a connection stands, nothing can have been acted on; these are the only faults that a caller may safely repeat.
+const UNREACHABLE = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'ETIMEDOUT',
+])
+
+const codeOf = (error: unknown): string =>
+  typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : ''
+
+/** What undici or the network threw, in our words. Ours pass as they are: deadlines and body limits come through here too. */
+export function upstreamFault(thrown: unknown, service: string): GatewayError {
+  if (thrown instanceof GatewayError) return thrown
+  const code = codeOf(thrown) || (thrown instanceof AggregateError ? codeOf(thrown.errors[0]) : '')
+  const reason = `${service}: ${code} ${thrown instanceof Error ? thrown.message : String(thrown)}`.trim()
+  if (UNREACHABLE.has(code)) {
+    return new GatewayError('UPSTREAM_UNREACHABLE', { reason, cause: thrown, detail: `The backend of ${service} cannot be reached` })
+  }
+  return new GatewayError('UPSTREAM_DIED', {
+    reason,
+    cause: thrown,
+    detail: `The backend of ${service} broke off or answered with rubbish`,
+  })
+}

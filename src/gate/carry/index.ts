@@ -1,0 +1,104 @@
+import type { Pool } from 'undici'
+import { type BackendQueue, createQueue, type Service } from '../../catalog/index.ts'
+import type { Plan } from '../../dialects/index.ts'
+import { type Clock, GatewayError } from '../../kernel/index.ts'
+import type { Visit } from '../visit.ts'
+import { Carriage, type CarriageEnd } from './carriage.ts'
+import { interruptOurs } from './interrupt.ts'
+import { createPools } from './pools.ts'
+import { createSweep } from './sweep.ts'
+
+export type { CarriageEnd } from './carriage.ts'
+
+export interface Carrier {
+  /** Takes a planned operation to its backend and the answer back. Never rejects: every way it can end is an ending. */
+  carry(visit: Visit, service: Service, plan: Plan): Promise<CarriageEnd>
+  queueOf(service: Service): BackendQueue
+  close(): Promise<void>
+}
+
+export interface CarrierParts {
+  readonly clock: Clock
+  readonly log: { warn(fields: object, message: string): void }
+}
+
+interface Target {
+  readonly pool: Pool
+  readonly basePath: string
+}
+
+export function createCarrier({ clock, log }: CarrierParts): Carrier {
+  const pools = createPools()
+  const sweep = createSweep(clock)
+  const queues = new Map<string, BackendQueue>()
+  const targets = new WeakMap<Service, Target>()
+
+  const queueOf = (service: Service): BackendQueue => {
+    const id = `${service.name} ${service.url} ${service.concurrency}`
+    const known = queues.get(id)
+    if (known) return known
+    const queue = createQueue(service.name, service.concurrency)
+    queues.set(id, queue)
+    return queue
+  }
+
+  const targetOf = (service: Service): Target => {
+    const known = targets.get(service)
+    if (known) return known
+    const { origin, pathname } = new URL(service.url)
+    const target: Target = { pool: pools.of(origin), basePath: pathname.replace(/\/+$/, '') }
+    targets.set(service, target)
+    return target
+  }
+
+  const send = (visit: Visit, service: Service, plan: Plan): Promise<CarriageEnd> => {
+    const { pool, basePath } = targetOf(service)
+    return new Promise((settle) => {
+      const carriage = new Carriage(visit, service, plan, { clock, sweep }, settle)
+      if (carriage.over) return
+      const { method, path, headers, body } = plan.request
+      const sent: Record<string, string> = { ...headers, 'accept-encoding': 'identity', 'x-request-id': visit.envelope.id }
+      if (service.auth !== null) sent[service.auth.header] = service.auth.value.reveal()
+      pool.dispatch({ method, path: basePath + path, headers: sent, body }, carriage)
+    })
+  }
+
+  /** The place at the backend is held until a job that was left behind has been stopped, or the next one would queue up behind it. */
+  const stopJob = async (service: Service, plan: Plan, end: CarriageEnd): Promise<void> => {
+    if (plan.interrupt === undefined || end.ended === 'complete' || end.error?.code === 'UPSTREAM_UNREACHABLE') return
+    try {
+      const stopped = await interruptOurs(targetOf(service).pool, plan.interrupt)
+      if (!stopped) log.warn({ service: service.name }, 'a job whose caller left was not found at its backend, so nothing was interrupted')
+    } catch (error) {
+      log.warn({ service: service.name, err: error }, 'a job whose caller left could not be interrupted')
+    }
+  }
+
+  return {
+    queueOf,
+    async carry(visit, service, plan) {
+      if (service.concurrency === 0) return send(visit, service, plan)
+      const left = new AbortController()
+      const leave = (): void => left.abort()
+      visit.envelope.outgoing.on('close', leave)
+      visit.cut = leave
+      try {
+        const release = await queueOf(service).enter(left.signal)
+        const end = await send(visit, service, plan)
+        void stopJob(service, plan, end).finally(release)
+        return end
+      } catch (error) {
+        return refusedInQueue(error)
+      } finally {
+        visit.envelope.outgoing.off('close', leave)
+      }
+    },
+    close: () => pools.close(),
+  }
+}
+
+function refusedInQueue(thrown: unknown): CarriageEnd {
+  const error = thrown instanceof GatewayError ? thrown : new GatewayError('INTERNAL', { cause: thrown })
+  if (error.code === 'BODY_INCOMPLETE') return { ended: 'client_closed', status: 0, bytesOut: 0 }
+  return { ended: 'refused', status: error.status, bytesOut: 0, error, tell: error }
+}

@@ -1,0 +1,29 @@
+import type { Route, Service } from '../../catalog/index.ts'
+import { type Plan, rawPlan } from '../../dialects/index.ts'
+import { type Envelope, Upload } from '../../http/index.ts'
+import { callerHeaders } from '../carry/headers.ts'
+import type { Visit } from '../visit.ts'
+
+const hasBody = ({ headers, incoming }: Envelope): boolean =>
+  headers.contentLength > 0 || incoming.headers['transfer-encoding'] !== undefined
+
+/** The same protocol on both sides: whatever came goes on, as bytes that were read already or as a stream. */
+export function rawFace(service: Service, route: Route): (visit: Visit, params: Readonly<Record<string, string>>) => Plan {
+  return (visit, params) => {
+    const { envelope } = visit
+    const headers = callerHeaders(envelope)
+    const body = visit.body ?? (route.body === 'stream' && hasBody(envelope) ? uploadOf(visit, route) : null)
+    // A body that was read may have been changed, and one we do not send has no length; undici counts what it has.
+    if (visit.body !== null || body === null) delete headers['content-length']
+    const query = route.query ? envelope.query : ''
+    return rawPlan({ method: route.method, upstream: route.upstream, params, query, headers, body }, service.dialect)
+  }
+}
+
+function uploadOf(visit: Visit, route: Route): Upload {
+  const upload = new Upload(visit.envelope, route.bodyBytesMax)
+  upload.on('close', () => {
+    visit.bytesIn = upload.bytes
+  })
+  return upload
+}

@@ -1,0 +1,5 @@
+export { type Corridor, type CorridorObserver, type CorridorParts, createCorridor, type Perform } from './admit.ts'
+export { answer, jsonAnswer } from './answer.ts'
+export { type Carrier, createCarrier } from './carry/index.ts'
+export { mountServices } from './routes.ts'
+export type { Ended, Policy, Visit } from './visit.ts'

@@ -1,0 +1,40 @@
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import type { Hono } from 'hono'
+import type { Route, Service } from '../catalog/index.ts'
+import { envelopeOf, type GateEnv } from '../http/index.ts'
+import type { Corridor } from './admit.ts'
+import { bodyPolicy } from './bodies.ts'
+import type { Carrier } from './carry/index.ts'
+import { faceOf } from './faces/index.ts'
+import type { Policy } from './visit.ts'
+
+export interface ServiceRouteParts {
+  readonly corridor: Corridor
+  readonly carrier: Carrier
+}
+
+const policyOf = (service: Service, route: Route): Policy => ({
+  who: 'key',
+  right: route.right,
+  service: service.name,
+  route: route.path.replaceAll(/\{[^/]*\}/g, ''),
+  errors: service.errors,
+  ...bodyPolicy(service, route),
+})
+
+/** Every row of every service's table, and nothing else. The guard sits on the handler, so no spelling of a path can come past it. */
+export function mountServices(app: Hono<GateEnv>, services: readonly Service[], { corridor, carrier }: ServiceRouteParts): void {
+  for (const service of services.filter(({ enabled }) => enabled)) {
+    for (const route of service.routes) {
+      const policy = policyOf(service, route)
+      const plan = faceOf(service, route)
+      app.on(route.method, route.path, async (c) => {
+        const params = route.path.includes(':') ? c.req.param() : NO_PARAMS
+        await corridor.admit(envelopeOf(c.env.incoming), policy, async (visit) => carrier.carry(visit, service, await plan(visit, params)))
+        return RESPONSE_ALREADY_SENT
+      })
+    }
+  }
+}
+
+const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({})

@@ -1,0 +1,16 @@
+export {
+  CLOUDFLARE_RANGES,
+  clientAddress,
+  isNetworkName,
+  localPeer,
+  type Peer,
+  peerOf,
+  type TrustedNetworks,
+  trustedNetworks,
+} from './address.ts'
+export { readBody, Upload } from './body.ts'
+export { credentialOf } from './credential.ts'
+export { type Envelope, type Opened, openEnvelope } from './envelope.ts'
+export { asGatewayError, type ErrorAnswer, type ErrorShape, errorAnswer, errorInBand } from './faces.ts'
+export { foldKey, parseObject, refuseAmbiguousKeys, scanObject, type TopLevelKey } from './json.ts'
+export { createGateServer, envelopeOf, type GateEnv, type GateServerParts } from './server.ts'

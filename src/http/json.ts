@@ -1,0 +1,115 @@
+import { GatewayError, LIMITS } from '../kernel/index.ts'
+
+/** A key of the outermost object, and where its value stands in the bytes. */
+export interface TopLevelKey {
+  readonly name: string
+  readonly start: number
+  readonly end: number
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const notJson = (why: string): GatewayError => new GatewayError('BODY_NOT_JSON', { detail: `The body is not valid JSON: ${why}` })
+
+/** The index after the string that opens at `open`. Jumps from quote to quote, since strings of megabytes (images) are common here. */
+function afterString(body: Buffer, open: number): number {
+  let close = body.indexOf(QUOTE, open + 1)
+  while (close !== -1) {
+    let slashes = 0
+    while (body[close - 1 - slashes] === BACKSLASH) slashes += 1
+    if (slashes % 2 === 0) return close + 1
+    close = body.indexOf(QUOTE, close + 1)
+  }
+  throw notJson('a string does not end')
+}
+
+/**
+ * The outermost keys as they are spelled, repeats included, with depth and containers counted on the way. `JSON.parse` cannot do this:
+ * it keeps the last of two equal keys without a word, and 10 MB of `{}` would block the event loop for two seconds.
+ * It trusts the grammar no further than it must; the caller parses the body afterwards, which refuses what is not JSON.
+ */
+export function scanObject(body: Buffer): readonly TopLevelKey[] {
+  const keys: TopLevelKey[] = []
+  let depth = 0
+  let containers = 0
+  let name: string | null = null
+  let valueStart = 0
+  const closeValue = (end: number): void => {
+    if (name !== null) keys.push({ name, start: valueStart, end })
+    name = null
+  }
+  for (let i = 0; i < body.length; i += 1) {
+    const byte = body[i]
+    if (byte === QUOTE) {
+      const after = afterString(body, i)
+      if (depth === 1 && name === null) {
+        const colon = nextNonSpace(body, after)
+        if (body[colon] !== 0x3a) throw notJson('a key has no value')
+        name = keyText(body, i, after)
+        valueStart = nextNonSpace(body, colon + 1)
+        i = colon
+      } else {
+        i = after - 1
+      }
+    } else if (byte === 0x7b || byte === 0x5b) {
+      if (depth === 0 && (byte !== 0x7b || containers > 0)) throw notJson('it is not one object')
+      depth += 1
+      containers += 1
+      if (depth > LIMITS.jsonDepthMax || containers > LIMITS.jsonContainersMax) throw new GatewayError('BODY_TOO_DEEP')
+    } else if (byte === 0x7d || byte === 0x5d) {
+      if (depth === 1) closeValue(i)
+      depth -= 1
+      if (depth < 0) throw notJson('a bracket closes nothing')
+    } else if (byte === 0x2c && depth === 1) {
+      closeValue(i)
+    }
+  }
+  if (depth !== 0 || containers === 0) throw notJson(containers === 0 ? 'it is not an object' : 'a bracket is not closed')
+  return keys
+}
+
+function nextNonSpace(body: Buffer, from: number): number {
+  let i = from
+  while (body[i] === 0x20 || body[i] === 0x0a || body[i] === 0x0d || body[i] === 0x09) i += 1
+  return i
+}
+
+function keyText(body: Buffer, open: number, after: number): string {
+  const raw = body.toString('utf8', open + 1, after - 1)
+  if (!raw.includes('\\')) return raw
+  try {
+    return String(JSON.parse(`"${raw}"`))
+  } catch {
+    throw notJson('a key has a wrong escape')
+  }
+}
+
+/** How Go's encoding/json compares keys: without case, and with the Kelvin sign and the long s as k and s. */
+export const foldKey = (name: string): string => name.toUpperCase().toLowerCase()
+
+/**
+ * Refuses an outermost key that repeats, or that means a known one in another spelling: Go takes `MODEL` for `model` and the last one
+ * wins, so the body we judge and the body the backend obeys would differ.
+ */
+export function refuseAmbiguousKeys(keys: readonly TopLevelKey[], known: ReadonlySet<string>): void {
+  const seen = new Set<string>()
+  for (const { name } of keys) {
+    const folded = foldKey(name)
+    if (seen.has(folded)) throw new GatewayError('BODY_AMBIGUOUS', { detail: `"${folded.slice(0, 64)}" stands more than once in the body` })
+    if (folded !== name && known.has(folded)) {
+      throw new GatewayError('BODY_AMBIGUOUS', { detail: `Write "${folded}" in lower case` })
+    }
+    seen.add(folded)
+  }
+}
+
+/** The body as the one object that `scanObject` found in it. */
+export function parseObject(body: Buffer): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'))
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Readonly<Record<string, unknown>> // checked just now
+  } catch {
+    throw notJson('it does not parse')
+  }
+  throw notJson('it is not an object')
+}
