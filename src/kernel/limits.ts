@@ -59,6 +59,7 @@ export const LIMITS = {
   // keys
   keyConcurrencyDefault: 100,
   rateCountMax: 1_000_000, // an exact window remembers each call in it: 8 bytes times this at most
+  idleKeySweepMs: 1 * MINUTE_MS,
   failedKeysPerMinuteMax: 20,
   throttleMsMax: 15 * MINUTE_MS,
   throttledAddressesMax: 50_000,

@@ -1,0 +1,8 @@
+export { KEY_PATTERN, keyFault, keyIdOf } from './format.ts'
+export type { StoppedListener } from './house.ts'
+export { createIdentity, type Identity, type IdentityParts, type IdentityStats } from './identity.ts'
+export type { ImportOptions, ImportReport } from './import.ts'
+export type { KeyInfo, KeyState, KeyWithSecret } from './info.ts'
+export type { KeyFilter, KeyList, KeyService, KeyVerdict, NewKeyInput } from './keys.ts'
+export { type RefusalReason, RefusedKey, refusedKeyId } from './refusal.ts'
+export type { RotateOptions } from './rotations.ts'

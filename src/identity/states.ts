@@ -1,0 +1,28 @@
+import { GatewayError } from '../kernel/index.ts'
+import type { House } from './house.ts'
+import { infoOf, type KeyInfo } from './info.ts'
+import type { KeyRecord } from './record.ts'
+
+/** Memory first: should the store not take it, the key is stopped all the same until a restart, and the caller is told so. */
+export async function disableKey(house: House, record: KeyRecord, now: boolean): Promise<KeyInfo> {
+  const { id } = record.fields
+  const disabledMs = record.disabledMs ?? house.clock.nowMs()
+  record.setDisabled(disabledMs)
+  house.stopped(id, { now })
+  try {
+    await house.store.setDisabled(id, disabledMs)
+  } catch (cause) {
+    throw new GatewayError('STORE_UNAVAILABLE', {
+      detail: 'The key is stopped in this process, but that could not be written: it would be active again after a restart',
+      reason: `key ${id} is disabled in memory only`,
+      cause,
+    })
+  }
+  return infoOf(record, house.clock.nowMs())
+}
+
+export async function enableKey(house: House, record: KeyRecord): Promise<KeyInfo> {
+  await house.store.setDisabled(record.fields.id, null)
+  record.setDisabled(null)
+  return infoOf(record, house.clock.nowMs())
+}

@@ -1,0 +1,1 @@
+export { createLimits, type Hold, type Limits } from './limits.ts'

@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto'
+import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { LIMITS, Secret } from '../kernel/index.ts'
+
+/** A secret file that cannot be used; its message says how to mend it. */
+export class SecretFileFault extends Error {
+  override readonly name = 'SecretFileFault'
+}
+
+/** The secret in a file, without the newline that editors add. Refuses a file that others on this machine can read. */
+export function readSecretFile(path: string): Secret {
+  const fd = openSecret(path)
+  try {
+    // The checks are made on the open descriptor: between a check by name and a read the file could be another one.
+    const { mode, size, uid } = statOf(fd, path)
+    if ((mode & 0o077) !== 0) {
+      const octal = (mode & 0o777).toString(8).padStart(4, '0')
+      throw new SecretFileFault(`the secret file ${path} can be read by other users (mode ${octal}); run: chmod 600 ${quoted(path)}`)
+    }
+    const self = process.geteuid?.()
+    if (self !== undefined && self !== 0 && uid !== self && uid !== 0) {
+      throw new SecretFileFault(`the secret file ${path} belongs to another user (uid ${uid}); run: chown ${self} ${quoted(path)}`)
+    }
+    if (size > LIMITS.secretFileBytesMax) {
+      throw new SecretFileFault(`the secret file ${path} has ${size} bytes; a secret has at most ${LIMITS.secretFileBytesMax}`)
+    }
+    const text = readFileSync(fd, 'utf8').replace(/[\r\n]+$/, '')
+    if (text === '') throw new SecretFileFault(`the secret file ${path} is empty`)
+    return new Secret(text)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** 32 random bytes kept in a file of ours, made at the first start. */
+export function loadOrCreateKey(path: string): Buffer {
+  createOnce(path)
+  const key = Buffer.from(readSecretFile(path).reveal(), 'base64url')
+  if (key.length !== 32) throw new SecretFileFault(`the key file ${path} does not hold 32 bytes in base64url; restore it from a backup`)
+  return key
+}
+
+function createOnce(path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  let fd: number
+  try {
+    fd = openSync(path, 'wx', 0o600)
+  } catch (thrown) {
+    if (codeOf(thrown) === 'EEXIST') return
+    throw new SecretFileFault(`the key file ${path} cannot be made`, { cause: thrown })
+  }
+  try {
+    writeSync(fd, `${randomBytes(32).toString('base64url')}\n`)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function openSecret(path: string): number {
+  try {
+    return openSync(path, 'r')
+  } catch (thrown) {
+    const why = codeOf(thrown) === 'ENOENT' ? 'does not exist' : 'cannot be opened'
+    throw new SecretFileFault(`the secret file ${path} ${why}`, { cause: thrown })
+  }
+}
+
+function statOf(fd: number, path: string) {
+  const stat = fstatSync(fd)
+  if (!stat.isFile()) throw new SecretFileFault(`the secret file ${path} is not a regular file`)
+  return stat
+}
+
+const codeOf = (thrown: unknown) => (thrown instanceof Error && 'code' in thrown ? thrown.code : undefined)
+const quoted = (path: string) => `'${path.replaceAll("'", `'\\''`)}'`

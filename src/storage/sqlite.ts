@@ -1,0 +1,85 @@
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import SQLite from 'better-sqlite3'
+import { Kysely, SqliteDialect } from 'kysely'
+import { GatewayError } from '../kernel/index.ts'
+import { migrate } from './migrations/index.ts'
+import type { Database } from './schema.ts'
+
+/** What the code above may ask instead of asking which database it is. */
+export interface StoreDialect {
+  readonly name: 'sqlite'
+  /** Several processes may write at once; false means one owner per data directory. */
+  readonly sharedByProcesses: boolean
+  /** A change can be announced to other processes by the database itself. */
+  readonly announcesChanges: boolean
+  /** A query occupies the event loop while it runs, so long ones belong in a worker thread. */
+  readonly blocksTheLoop: boolean
+}
+
+export interface Store {
+  readonly file: string
+  readonly dialect: StoreDialect
+  readonly db: Kysely<Database>
+  /** Migrations that opening applied; empty when the store was up to date. */
+  readonly migrated: readonly string[]
+  /** What SQLite finds wrong with its pages and references; empty when all is well. Reads the whole file. */
+  faults(): readonly string[]
+  close(): Promise<void>
+}
+
+const SQLITE: StoreDialect = { name: 'sqlite', sharedByProcesses: false, announcesChanges: false, blocksTheLoop: true }
+
+/** Opens, or creates, the store and brings it to this version's schema. Whoever calls holds the data directory (see `acquireOwner`). */
+export async function openStore({ file }: { file: string }): Promise<Store> {
+  const sqlite = openFile(file)
+  const db = new Kysely<Database>({ dialect: new SqliteDialect({ database: sqlite }) })
+  try {
+    const migrated = await migrate(db)
+    return { file, dialect: SQLITE, db, migrated, faults: () => faultsOf(sqlite), close: () => db.destroy() }
+  } catch (thrown) {
+    await db.destroy()
+    throw thrown
+  }
+}
+
+function openFile(file: string): SQLite.Database {
+  try {
+    makePrivate(file)
+    const sqlite = new SQLite(file)
+    sqlite.pragma('journal_mode = WAL')
+    // FULL, not NORMAL: with NORMAL a power cut may undo the last commits, and a key that was disabled would be alive again. Writes are
+    // rare here (a key change, one flush of last uses a minute), so the sync per commit costs nothing that anybody waits for.
+    sqlite.pragma('synchronous = FULL')
+    sqlite.pragma('foreign_keys = ON')
+    // Replaced hashes are overwritten, not left in free pages.
+    sqlite.pragma('secure_delete = ON')
+    // A schema that somebody else wrote into the file must not run functions of ours.
+    sqlite.pragma('trusted_schema = OFF')
+    return sqlite
+  } catch (cause) {
+    throw new GatewayError('STORE_UNAVAILABLE', { reason: `the store ${file} cannot be opened`, cause })
+  }
+}
+
+/** SQLite gives its -wal and -shm files the mode of the main file, so that one has to be 0600 before SQLite opens it. */
+function makePrivate(file: string): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  try {
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (thrown) {
+    if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST')) throw thrown
+    if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600)
+  }
+}
+
+function faultsOf(sqlite: SQLite.Database): readonly string[] {
+  const pages = sqlite
+    .prepare('PRAGMA quick_check')
+    .pluck()
+    .all()
+    .map(String)
+    .filter((line) => line !== 'ok')
+  const dangling = sqlite.prepare<[], { table: string; rowid: number }>('PRAGMA foreign_key_check').all()
+  return [...pages, ...dangling.map(({ table, rowid }) => `${table} row ${rowid} names a row that is not there`)]
+}
