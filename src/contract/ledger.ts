@@ -109,6 +109,7 @@ export const openLine = z.object({
       broken: z.literal(true).optional(), // ended by a failed write or sync, or found torn at start
     })
     .optional(), // absent in the first segment of a ledger
+  unfinished_from: z.number().int().optional(), // seq of the oldest intent that had no outcome then: how far back a restart must look
   public_key: z.string(), // Ed25519, raw 32 bytes, base64url
   sig: z.string(), // Ed25519 over this line's bytes up to `,"sig":`, base64url
   hash: z.string(),
@@ -138,6 +139,7 @@ export const ledgerLine = z.discriminatedUnion('event', [
 export type LedgerLine = z.infer<typeof ledgerLine>
 export type OutcomeLine = z.infer<typeof outcomeLine>
 export type RefusedLine = z.infer<typeof refusedLine>
+export type RefusedSummaryLine = z.infer<typeof refusedSummaryLine>
 export type SealLine = z.infer<typeof sealLine>
 export type OpenLine = z.infer<typeof openLine>
 
