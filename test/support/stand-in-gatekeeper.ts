@@ -1,0 +1,48 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+export interface SeenRequest {
+  readonly method: string
+  /** The request target as it came, not decoded. */
+  readonly target: string
+  readonly headers: IncomingMessage['headers']
+  readonly rawHeaders: readonly string[]
+}
+
+export interface StandIn {
+  readonly address: string
+  readonly seen: SeenRequest[]
+  /** Replaces the usual answer, 200 with the target as text. */
+  answerWith(handler: (req: IncomingMessage, res: ServerResponse) => void): void
+  close(): Promise<void>
+}
+
+/** Stands where the gatekeeper would, and remembers what reached it. */
+export async function standInGatekeeper(): Promise<StandIn> {
+  const seen: SeenRequest[] = []
+  const usual = (req: IncomingMessage, res: ServerResponse) => {
+    req.resume()
+    req.once('end', () => res.end(req.url))
+  }
+  let handler = usual
+  const server = createServer({ keepAliveTimeout: 125_000 }, (req, res) => {
+    seen.push({ method: req.method ?? '', target: req.url ?? '', headers: req.headers, rawHeaders: req.rawHeaders })
+    handler(req, res)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // a TCP server's address is never a pipe name
+  return {
+    address: `127.0.0.1:${port}`,
+    seen,
+    answerWith: (next) => {
+      handler = next
+    },
+    close: async () => {
+      server.closeAllConnections()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
