@@ -31,7 +31,19 @@ export const rotateKeyInput = z.strictObject({
 
 export const disableKeyInput = z.strictObject({ now: z.boolean().default(false) })
 export const validateKeyInput = z.strictObject({ key: z.string().min(1).max(256) })
-export const importKeysInput = z.strictObject({ content: z.string(), rights_from_service: z.boolean().default(false) })
+export const importKeysInput = z.strictObject({
+  content: z.string(),
+  rights_from_service: z.boolean().default(false),
+  /** Names the file: keys that came from it before and have gone from it since are disabled. Absent, nothing is disabled for being gone. */
+  source: z.string().min(1).max(4_096).optional(),
+})
+
+/** The query of a list; without `all`, active keys only. */
+export const listKeysInput = z.strictObject({
+  all: z.stringbool().default(false),
+  user: z.string().min(1).max(64).optional(),
+  limit: z.coerce.number().int().min(1).max(100_000).optional(),
+})
 
 export const keyState = z.enum(['active', 'disabled', 'expired'])
 
@@ -53,6 +65,9 @@ export const keyView = z.object({
 })
 export type KeyView = z.infer<typeof keyView>
 
+/** Newest first; `total` counts those that the limit left out as well. */
+export const listKeysAnswer = z.object({ keys: z.array(keyView), total: z.number().int() })
+
 /** The only answers that ever hold a whole key; it is shown once. */
 export const keyWithSecret = keyView.extend({ api_key: z.string() })
 export type KeyWithSecret = z.infer<typeof keyWithSecret>
@@ -70,3 +85,7 @@ export const importKeysAnswer = z.object({
   unchanged: z.number().int(),
   skipped: z.array(z.object({ entry: z.string(), why: z.string() })),
 })
+
+export type ValidateKeyAnswer = z.infer<typeof validateKeyAnswer>
+export type ImportKeysAnswer = z.infer<typeof importKeysAnswer>
+export type ListKeysAnswer = z.infer<typeof listKeysAnswer>

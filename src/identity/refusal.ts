@@ -24,6 +24,6 @@ export class RefusedKey extends GatewayError {
 export const refused = (reason: RefusalReason, keyId: KeyId | null) => new RefusedKey('UNAUTHORIZED', keyId, { reason })
 
 /** The key id that a refused credential bore, where it could be read. */
-export function refusedKeyId(thrown: unknown): KeyId | null {
-  return thrown instanceof RefusedKey ? thrown.keyId : null
+export function refusedKeyId(thrown: unknown): KeyId | undefined {
+  return thrown instanceof RefusedKey ? (thrown.keyId ?? undefined) : undefined
 }

@@ -21,6 +21,7 @@ export const LIMITS = {
   audioBodyBytesMax: 200 * MiB,
   speechBodyBytesMax: 64 * KiB,
   adminBodyBytesMax: 256 * KiB,
+  importBodyBytesMax: 4 * MiB,
   blobBodyBytesMax: 64 * GiB,
   bodyIdleMsMax: 30 * SECOND_MS,
   bodyFloorBytesPerS: 1 * KiB,

@@ -1,0 +1,120 @@
+import { type Context, type Handler, Hono } from 'hono'
+import { createKeyInput, disableKeyInput, importKeysInput, listKeysInput, rotateKeyInput, validateKeyInput } from '../contract/index.ts'
+import type { Identity } from '../identity/index.ts'
+import { type Clock, LIMITS, type Principal } from '../kernel/index.ts'
+import { readInput } from './input.ts'
+import { presentImport, presentKey, presentList, presentNewKey, presentVerdict } from './present.ts'
+
+export interface AdminPolicy {
+  readonly right: 'admin'
+  readonly service: 'admin'
+  readonly route: string
+  /** Largest JSON body the guard reads; 0 where a route has none. */
+  readonly bodyBytesMax: number
+  /** What the change is made to, where the request line says so; the intent in the ledger names it. */
+  readonly target?: (c: Context) => string
+}
+
+export interface AdminAnswer {
+  readonly status: 200 | 201
+  readonly body: unknown
+  /** What the change was made to, once it is known. */
+  readonly target?: string
+}
+
+export type AdminPerform = (c: Context, principal: Principal, body: unknown) => Promise<AdminAnswer>
+
+/** The corridor, as the gate lends it: it admits, reads the body within the limit, records the intent, and then lets `perform` act. */
+export type AdminGuard = (policy: AdminPolicy, perform: AdminPerform) => Handler
+
+export interface KeyRouteParts {
+  readonly identity: Pick<Identity, 'keys'>
+  readonly guard: AdminGuard
+  readonly clock: Clock
+}
+
+const DAY_MS = 86_400_000
+
+/** Key management, to be mounted under /admin/api. */
+export function keyRoutes({ identity: { keys }, guard, clock }: KeyRouteParts): Hono {
+  return new Hono()
+    .get(
+      '/keys',
+      guard(reads('/keys'), async (c) => ok(presentList(keys.list(listFilter(c))))),
+    )
+    .get(
+      '/keys/:id',
+      guard(reads('/keys/:id', targetOf), async (c) => ok(presentKey(keys.show(idOf(c))))),
+    )
+    .post(
+      '/keys',
+      guard(writes('/keys'), async (_c, _principal, body) => {
+        const { expires_days, ...input } = readInput(createKeyInput, body)
+        const expiresMs = expires_days === null ? null : clock.nowMs() + expires_days * DAY_MS
+        const made = await keys.create({ ...input, expiresMs })
+        return { status: 201, body: presentNewKey(made), target: made.key.id }
+      }),
+    )
+    .post(
+      '/keys/validate',
+      guard(writes('/keys/validate'), async (_c, _principal, body) => {
+        const verdict = await keys.validate(readInput(validateKeyInput, body).key)
+        return { ...ok(presentVerdict(verdict)), ...(verdict.key && { target: verdict.key.id }) }
+      }),
+    )
+    .post(
+      '/keys/import',
+      guard({ ...writes('/keys/import'), bodyBytesMax: LIMITS.importBodyBytesMax }, async (_c, _principal, body) => {
+        const { content, rights_from_service, source } = readInput(importKeysInput, body)
+        const report = await keys.importLegacy(content, { rightsFromService: rights_from_service, ...(source !== undefined && { source }) })
+        return ok(presentImport(report))
+      }),
+    )
+    .post(
+      '/keys/:id/disable',
+      guard(writes('/keys/:id/disable', targetOf), async (c, _principal, body) => {
+        const key = await keys.disable(idOf(c), readInput(disableKeyInput, body ?? {}))
+        return { ...ok(presentKey(key)), target: key.id }
+      }),
+    )
+    .post(
+      '/keys/:id/enable',
+      guard(writes('/keys/:id/enable', targetOf), async (c) => {
+        const key = await keys.enable(idOf(c))
+        return { ...ok(presentKey(key)), target: key.id }
+      }),
+    )
+    .post(
+      '/keys/:id/rotate',
+      guard(writes('/keys/:id/rotate', targetOf), async (c, _principal, body) => {
+        const { grace_seconds, idempotency_key } = readInput(rotateKeyInput, body ?? {})
+        const once = idempotency_key === undefined ? {} : { idempotencyKey: idempotency_key }
+        const made = await keys.rotate(idOf(c), { graceMs: grace_seconds * 1000, ...once })
+        return { ...ok(presentNewKey(made)), target: made.key.id }
+      }),
+    )
+}
+
+type Target = (c: Context) => string
+
+/** What the ledger may name as a target. A whole key, pasted where its id belongs, is refused later, but the intent is written before that. */
+const targetOf: Target = (c) => (KEY_ID_SHAPE.test(idOf(c)) ? idOf(c) : '[not a key id]')
+const KEY_ID_SHAPE = /^[0-9A-Za-z_-]{1,24}$/
+
+const policy = (route: string, bodyBytesMax: number, target?: Target): AdminPolicy => ({
+  right: 'admin',
+  service: 'admin',
+  route: `/admin/api${route}`,
+  bodyBytesMax,
+  ...(target && { target }),
+})
+const reads = (route: string, target?: Target) => policy(route, 0, target)
+const writes = (route: string, target?: Target) => policy(route, LIMITS.adminBodyBytesMax, target)
+
+const ok = (body: unknown): AdminAnswer => ({ status: 200, body })
+const idOf: Target = (c) => c.req.param('id') ?? ''
+
+function listFilter(c: Context) {
+  const { all, user, limit } = readInput(listKeysInput, c.req.query())
+  return { all, ...(user !== undefined && { user }), ...(limit !== undefined && { limit }) }
+}
