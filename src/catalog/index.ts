@@ -1,4 +1,5 @@
 export { BUILTIN } from './builtin.ts'
+export { type BackendHealth, createHealth, type Health, type Probe } from './health.ts'
 export { type BackendQueue, createQueue, type Release } from './queue.ts'
 export { parseRouteLine, toService } from './routes.ts'
 export {

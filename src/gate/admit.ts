@@ -92,7 +92,8 @@ export function createCorridor(parts: CorridorParts): Corridor {
 
   function refuse(visit: Visit, error: GatewayError): void {
     if (error.code === 'INTERNAL') parts.log.error({ err: error.cause, request: visit.envelope.id }, 'a request failed by our own fault')
-    ledger.refused(refusalOf(visit, error, parts.refusedKeyId(error)))
+    // The ledger has recorded by itself what it could not take.
+    if (error.code !== 'AUDIT_UNAVAILABLE') ledger.refused(refusalOf(visit, error, parts.refusedKeyId(error)))
     tell(visit, error)
     observer.refused(visit, error, clock.monoMs() - visit.envelope.startedMs)
   }

@@ -1,0 +1,62 @@
+import { RESPONSE_ALREADY_SENT as SENT } from '@hono/node-server/utils/response'
+import { Hono } from 'hono'
+import type { Service } from './catalog/index.ts'
+import { type Carrier, type Corridor, mountServices } from './gate/index.ts'
+import { type ErrorShape, envelopeOf, type GateEnv } from './http/index.ts'
+import { ERRORS, GatewayError, reasonOf } from './kernel/index.ts'
+import { mountOps, type OpsParts } from './ops/index.ts'
+
+export interface AppParts {
+  readonly services: readonly Service[]
+  readonly corridor: Corridor
+  readonly carrier: Carrier
+  readonly ops: OpsParts
+  readonly log: { error(fields: object, message: string): void }
+}
+
+/** Everything the network can reach. It never listens and never reads the environment. */
+export function buildApp({ services, corridor, carrier, ops, log }: AppParts): Hono<GateEnv> {
+  const app = new Hono<GateEnv>()
+  mountOps(app, ops)
+  mountServices(app, services, { corridor, carrier })
+  return denyTheRest(app, services, corridor, log)
+}
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+/** What no table names is refused and recorded, in the shape of the face whose prefix it came under. */
+export function denyTheRest(app: Hono<GateEnv>, services: readonly Service[], corridor: Corridor, log: AppParts['log']): Hono<GateEnv> {
+  app.notFound((c) => {
+    const envelope = envelopeOf(c.env.incoming)
+    const { name, errors } = faceAt(services, envelope.path)
+    const path = c.req.path
+    const allowed = METHODS.filter((method) => method !== envelope.method && app.router.match(method, path)[0].length > 0)
+    const error =
+      allowed.length > 0
+        ? new GatewayError('METHOD_NOT_ALLOWED', {
+            headers: { allow: allowed.join(', ') },
+            detail: `This route takes ${allowed.join(', ')}`,
+          })
+        : new GatewayError('NOT_FOUND')
+    corridor.turnAway(envelope, error, name, errors)
+    return SENT
+  })
+  app.onError((error, c) => {
+    log.error({ err: error, reason: reasonOf(error) }, 'a handler threw outside the corridor')
+    const envelope = envelopeOf(c.env.incoming)
+    const { name, errors } = faceAt(services, envelope.path)
+    corridor.turnAway(
+      envelope,
+      new GatewayError('INTERNAL', { cause: error, reason: reasonOf(error), detail: ERRORS.INTERNAL.title }),
+      name,
+      errors,
+    )
+    return SENT
+  })
+  return app
+}
+
+export function faceAt(services: readonly Service[], path: string): { name: string; errors: ErrorShape } {
+  const found = services.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`))
+  return found ?? { name: 'gate', errors: 'problem' }
+}

@@ -1,0 +1,53 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { loadConfig, loadPaths } from '../config.ts'
+import { askSocket, type SocketAnswer } from './socket.ts'
+
+/** Management, wherever it happens: in the running gateway, or here when none runs. */
+export interface AdminClient {
+  /** Which store is changed, for people. */
+  readonly store: string
+  request(method: string, path: string, body?: unknown): Promise<SocketAnswer>
+  close(): Promise<void>
+}
+
+export async function keyProgram(): Promise<Command> {
+  const { keyCommand } = await import('./key.ts')
+  return keyCommand(openAdmin)
+}
+
+const NOBODY = new Set(['ENOENT', 'ECONNREFUSED'])
+
+/**
+ * The running gateway, found by its socket; or, when none runs, the same house opened here for the length of the command. Either way
+ * there is one writer, one chain and one set of rules.
+ */
+export async function openAdmin(): Promise<AdminClient> {
+  const { dataDir } = loadPaths()
+  const socket = join(dataDir, 'portcullis.sock')
+  if (existsSync(socket) && (await isAlive(socket))) return clientOf(socket, `${dataDir} (the running gateway)`, async () => {})
+  const [{ openHouse }, { createLog }, { systemClock }] = await Promise.all([
+    import('../house.ts'),
+    import('../ops/index.ts'),
+    import('../kernel/index.ts'),
+  ])
+  const house = await openHouse(loadConfig(), { log: createLog('error', process.stderr), clock: systemClock, command: 'key' })
+  return clientOf(house.socket, dataDir, () => house.close())
+}
+
+const clientOf = (socket: string, store: string, close: () => Promise<void>): AdminClient => ({
+  store,
+  request: (method, path, body) => askSocket(socket, method, path, body),
+  close,
+})
+
+async function isAlive(socket: string): Promise<boolean> {
+  try {
+    await askSocket(socket, 'GET', '/admin/api/keys?limit=1')
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && NOBODY.has(String(error.code))) return false
+    throw error
+  }
+}

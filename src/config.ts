@@ -1,0 +1,213 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { homedir, hostname } from 'node:os'
+import { isAbsolute, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { BUILTIN, parseRouteLine, type Service, type ServiceSettings, toService } from './catalog/index.ts'
+import { type ConfigDocument, type Fault, readDocument } from './config/document.ts'
+import { SETTINGS, type Setting, serviceSettings } from './config/settings.ts'
+import type { LogLevel } from './config/values.ts'
+import { reasonOf } from './kernel/index.ts'
+import { readSecretFile } from './secrets/index.ts'
+
+export type { Fault } from './config/document.ts'
+
+/** What the gateway runs by. Made here and nowhere else: no other file reads the environment or portcullis.yaml. */
+export interface Config {
+  readonly file: string | null
+  readonly host: string
+  readonly port: number
+  readonly connectionsPerAddressMax: number
+  readonly dataDir: string
+  readonly logLevel: LogLevel
+  readonly apiKeysFile: string | null
+  readonly trustedProxies: readonly string[]
+  readonly audit: { readonly file: string; readonly sync: 'sync' | 'write'; readonly rotateMiB: number; readonly keepDays: number }
+  readonly services: readonly Service[]
+  /** Settings that a reload cannot change, as text, to be compared. */
+  readonly fixed: Readonly<Record<string, string>>
+}
+
+/** Every fault at once: mending them one by one, a start for each, is what people hate about configuration. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly faults: readonly Fault[]
+  constructor(faults: readonly Fault[]) {
+    super(faults.map(({ where, what }) => `${where}: ${what}`).join('\n'))
+    this.faults = faults
+  }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** The package's own root: relative paths mean the same wherever the command is run from. */
+export const PACKAGE_ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+/** Environment beats file beats default. */
+export function loadConfig(env: Environment = process.env): Config {
+  const faults: Fault[] = []
+  const file = configFile(env)
+  const document = readFile(file, env, faults)
+  const read = <T>(setting: Setting): T => readSetting(setting, env, document, faults) as T // each row's parser makes its type
+  const general = Object.fromEntries(SETTINGS.map((setting) => [setting.key, read(setting)]))
+  const names = serviceNames(document, faults)
+  const services = names.map((name) => readService(name, read, faults, (key) => whereOf(key, document)))
+  nameUnknownKeys(document, names, faults)
+  refuseSharedPrefixes(services, faults)
+  if (faults.length > 0) throw new ConfigError(faults)
+  return {
+    file: document === null ? null : file,
+    host: general['server.host'] as string, // the rows of SETTINGS make these types; the table is tested against this object
+    port: general['server.port'] as number,
+    connectionsPerAddressMax: general['server.connections_per_address'] as number,
+    dataDir: general.data_dir === null ? defaultDataDir(env) : fromRoot(general.data_dir as string),
+    logLevel: general.log_level as LogLevel,
+    apiKeysFile: general.api_keys_file === null ? null : fromRoot(general.api_keys_file as string),
+    trustedProxies: general.trusted_proxies as readonly string[],
+    audit: {
+      file: fromRoot(general['audit.file'] as string),
+      sync: general['audit.sync'] as 'sync' | 'write',
+      rotateMiB: general['audit.rotate_mib'] as number,
+      keepDays: general['audit.keep_days'] as number,
+    },
+    services: services.map(toService),
+    fixed: Object.fromEntries(SETTINGS.filter(({ fixed }) => fixed).map(({ key }) => [key, String(general[key])])),
+  }
+}
+
+/** Where data and ledger are, for commands that need no more; a fault elsewhere in the file must not keep a ledger from being verified. */
+export function loadPaths(env: Environment = process.env): { ledgerFile: string; dataDir: string } {
+  const document = readFile(configFile(env), env, [])
+  const read = (key: string): string | null => {
+    const setting = SETTINGS.find((one) => one.key === key)
+    return setting === undefined ? null : (readSetting(setting, env, document, []) as string | null) // both rows are texts
+  }
+  const dataDir = read('data_dir')
+  return {
+    ledgerFile: fromRoot(read('audit.file') ?? 'logs/audit.log'),
+    dataDir: dataDir === null ? defaultDataDir(env) : fromRoot(dataDir),
+  }
+}
+
+export const hostName = (): string => hostname()
+
+const fromRoot = (path: string): string => (isAbsolute(path) ? path : resolve(PACKAGE_ROOT, path))
+
+const configFile = (env: Environment): string => fromRoot(env.PORTCULLIS_CONFIG ?? 'portcullis.yaml')
+
+const defaultDataDir = (env: Environment): string => join(env.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'portcullis')
+
+function readFile(file: string, env: Environment, faults: Fault[]): ConfigDocument | null {
+  if (!existsSync(file)) {
+    if (env.PORTCULLIS_CONFIG !== undefined) faults.push({ where: 'PORTCULLIS_CONFIG', what: `there is no file ${file}` })
+    return null
+  }
+  try {
+    const document = readDocument(file, readFileSync(file, 'utf8'))
+    faults.push(...document.faults)
+    return document.faults.length > 0 ? null : document
+  } catch (error) {
+    faults.push({ where: file, what: `cannot be read: ${reasonOf(error)}` })
+    return null
+  }
+}
+
+const whereOf = (key: string, document: ConfigDocument | null): string => {
+  const line = document?.lineOf(key)
+  return document === null || line === null || line === undefined ? key : `${document.name}:${line} ${key}`
+}
+
+function readSetting(setting: Setting, env: Environment, document: ConfigDocument | null, faults: Fault[]): unknown {
+  const fromEnv = env[setting.env]
+  const fromFile = fromEnv === undefined ? document?.get(setting.key) : undefined
+  const raw = fromEnv ?? fromFile
+  if (raw === undefined) return setting.fallback
+  const parsed = setting.read(raw)
+  if ('value' in parsed) return parsed.value
+  faults.push({
+    where: fromEnv !== undefined ? setting.env : whereOf(setting.key, document),
+    what: `${parsed.wrong} (it is ${JSON.stringify(raw)})`,
+  })
+  return setting.fallback
+}
+
+function serviceNames(document: ConfigDocument | null, faults: Fault[]): readonly string[] {
+  const configured = document?.get('services')
+  const names = typeof configured === 'object' && configured !== null ? Object.keys(configured) : []
+  for (const name of names) {
+    if (!/^[a-z][a-z0-9-]{0,31}$/.test(name)) {
+      faults.push({
+        where: whereOf(`services.${name}`, document),
+        what: `"${name}" cannot name a service: want lower case letters, digits and -`,
+      })
+    }
+  }
+  return [...new Set([...Object.keys(BUILTIN), ...names])]
+}
+
+function readService(name: string, read: <T>(setting: Setting) => T, faults: Fault[], where: (key: string) => string): ServiceSettings {
+  const values = Object.fromEntries(serviceSettings(name).map((setting) => [setting.key.slice(`services.${name}.`.length), read(setting)]))
+  const routeLines = (values.routes ?? []) as readonly string[] // made by the row's parser, as all below
+  for (const line of routeLines) {
+    const parsed = parseRouteLine(line)
+    if (typeof parsed === 'string') faults.push({ where: where(`services.${name}.routes`), what: parsed })
+  }
+  if (values.url === null) faults.push({ where: where(`services.${name}`), what: 'want a url' })
+  if (!Object.hasOwn(BUILTIN, name) && routeLines.length === 0) faults.push({ where: where(`services.${name}`), what: 'want routes' })
+  return {
+    name,
+    enabled: values.enabled as boolean,
+    prefix: values.prefix as string,
+    url: (values.url ?? 'http://127.0.0.1') as string,
+    dialect: values.dialect as ServiceSettings['dialect'],
+    deadlines: {
+      firstByteMs: values['deadlines.first_byte'] as number,
+      idleMs: values['deadlines.idle'] as number,
+      totalMs: values['deadlines.total'] as number,
+    },
+    bodyBytesMax: values.body_max as number,
+    concurrency: values.concurrency as number,
+    auth: readAuth(name, values['auth.header'] as string | null, values['auth.value_file'] as string | null, faults, where),
+    allowCloudModels: (values.cloud_models ?? false) as boolean,
+    routeLines,
+  }
+}
+
+function readAuth(
+  name: string,
+  header: string | null,
+  file: string | null,
+  faults: Fault[],
+  where: (key: string) => string,
+): ServiceSettings['auth'] {
+  if (header === null && file === null) return null
+  if (file === null) {
+    faults.push({ where: where(`services.${name}.auth.header`), what: 'want auth.value_file beside auth.header' })
+    return null
+  }
+  try {
+    return { header: header ?? 'authorization', value: readSecretFile(fromRoot(file)) }
+  } catch (error) {
+    faults.push({ where: where(`services.${name}.auth.value_file`), what: reasonOf(error) })
+    return null
+  }
+}
+
+function nameUnknownKeys(document: ConfigDocument | null, names: readonly string[], faults: Fault[]): void {
+  if (document === null) return
+  const known = new Set([...SETTINGS, ...names.flatMap(serviceSettings)].map(({ key }) => key))
+  for (const key of document.keys()) {
+    if (!known.has(key)) faults.push({ where: whereOf(key, document), what: `there is no setting ${key}` })
+  }
+}
+
+/** A service may not stand in another's place, nor in that of the gate's own routes. */
+const RESERVED = new Set(['/health', '/ready', '/status', '/metrics', '/admin', '/console', '/v1'])
+
+function refuseSharedPrefixes(services: readonly ServiceSettings[], faults: Fault[]): void {
+  const taken = new Map<string, string>()
+  for (const { name, prefix } of services) {
+    const other = RESERVED.has(prefix) ? 'the gate itself' : taken.get(prefix)
+    if (other !== undefined) faults.push({ where: `services.${name}.prefix`, what: `${prefix} belongs to ${other}` })
+    taken.set(prefix, name)
+  }
+}

@@ -1,0 +1,60 @@
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import type { Context, Handler } from 'hono'
+import { envelopeOf, parseObject, readBody, scanObject } from '../http/index.ts'
+import type { Principal } from '../kernel/index.ts'
+import type { Corridor } from './admit.ts'
+import { answer, jsonAnswer } from './answer.ts'
+import type { Policy, Visit } from './visit.ts'
+
+/** What a management route asks; its room writes it, the corridor keeps it. */
+export interface OwnerPolicy {
+  readonly route: string
+  readonly bodyBytesMax: number
+  readonly target?: (c: Context) => string
+}
+
+export interface OwnerAnswer {
+  readonly status: number
+  readonly body: unknown
+  readonly target?: string
+}
+
+type OwnerPerform = (c: Context, principal: Principal, body: unknown) => Promise<OwnerAnswer>
+
+/** Lends the corridor to management routes: a change is one intent and one outcome like anything else, and nothing changes state beside it. */
+export function ownerGuard(corridor: Corridor): (policy: OwnerPolicy, perform: OwnerPerform) => Handler {
+  return ({ route, bodyBytesMax, target }, perform) => {
+    return async (c: Context) => {
+      let fields: unknown = {}
+      const policy: Policy = {
+        who: 'owner',
+        right: 'administer',
+        service: 'admin',
+        route: `/admin/api${route}`,
+        errors: 'problem',
+        body: async (visit) => {
+          visit.target = target?.(c) ?? ''
+          if (bodyBytesMax > 0) fields = await readFields(visit, bodyBytesMax)
+        },
+      }
+      await corridor.admit(envelopeOf(c.env.incoming), policy, (visit) =>
+        answer(visit, async () => {
+          if (visit.principal === null) throw new Error('admitted without a principal')
+          const made = await perform(c, visit.principal, fields)
+          if (made.target !== undefined) visit.target = made.target
+          return jsonAnswer(made.status, made.body)
+        }),
+      )
+      return RESPONSE_ALREADY_SENT
+    }
+  }
+}
+
+/** A body that is absent means no wishes: `disable` takes one and needs none. */
+async function readFields(visit: Visit, bytesMax: number): Promise<unknown> {
+  const body = await readBody(visit.envelope, bytesMax)
+  visit.bytesIn = body.length
+  if (body.length === 0) return {}
+  scanObject(body)
+  return parseObject(body)
+}
