@@ -22,6 +22,7 @@ export const LIMITS = {
   speechBodyBytesMax: 64 * KiB,
   adminBodyBytesMax: 256 * KiB,
   importBodyBytesMax: 4 * MiB,
+  importFileBytesMax: 3 * MiB, // leaves room for what JSON adds around it in the body
   blobBodyBytesMax: 64 * GiB,
   bodyIdleMsMax: 30 * SECOND_MS,
   bodyFloorBytesPerS: 1 * KiB,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { LIMITS, Secret } from '../kernel/index.ts'
 
@@ -9,7 +9,7 @@ export class SecretFileFault extends Error {
 }
 
 /** The secret in a file, without the newline that editors add. Refuses a file that others on this machine can read. */
-export function readSecretFile(path: string): Secret {
+export function readSecretFile(path: string, bytesMax: number = LIMITS.secretFileBytesMax): Secret {
   const fd = openSecret(path)
   try {
     // The checks are made on the open descriptor: between a check by name and a read the file could be another one.
@@ -22,9 +22,7 @@ export function readSecretFile(path: string): Secret {
     if (self !== undefined && self !== 0 && uid !== self && uid !== 0) {
       throw new SecretFileFault(`the secret file ${path} belongs to another user (uid ${uid}); run: chown ${self} ${quoted(path)}`)
     }
-    if (size > LIMITS.secretFileBytesMax) {
-      throw new SecretFileFault(`the secret file ${path} has ${size} bytes; a secret has at most ${LIMITS.secretFileBytesMax}`)
-    }
+    if (size > bytesMax) throw new SecretFileFault(`the secret file ${path} has ${size} bytes; at most ${bytesMax} are read`)
     const text = readFileSync(fd, 'utf8').replace(/[\r\n]+$/, '')
     if (text === '') throw new SecretFileFault(`the secret file ${path} is empty`)
     return new Secret(text)
@@ -60,7 +58,8 @@ function createOnce(path: string): void {
 
 function openSecret(path: string): number {
   try {
-    return openSync(path, 'r')
+    // A named pipe would hold the whole process until somebody writes to it; opened so, it is found to be no file at once.
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (thrown) {
     const why = codeOf(thrown) === 'ENOENT' ? 'does not exist' : 'cannot be opened'
     throw new SecretFileFault(`the secret file ${path} ${why}`, { cause: thrown })

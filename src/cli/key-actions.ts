@@ -1,0 +1,95 @@
+import { realpathSync } from 'node:fs'
+import {
+  type CreateKeyInput,
+  type ImportKeysAnswer,
+  importKeysAnswer,
+  type KeyView,
+  type KeyWithSecret,
+  keyView,
+  keyWithSecret,
+  type ListKeysAnswer,
+  listKeysAnswer,
+  type ValidateKeyAnswer,
+  validateKeyAnswer,
+} from '../contract/index.ts'
+import { keyIdOf } from '../identity/index.ts'
+import { LIMITS } from '../kernel/index.ts'
+import { readSecretFile, SecretFileFault } from '../secrets/index.ts'
+import { type AdminClient, ask } from './key-client.ts'
+import { EXIT, Exit } from './terminal.ts'
+
+/** What can be done with keys, for commands and the menu alike. */
+const KEYS = '/admin/api/keys'
+
+export interface ListOptions {
+  readonly all: boolean
+  readonly user?: string
+  readonly limit?: number
+}
+
+export interface RotateOptions {
+  readonly graceSeconds: number
+  readonly idempotencyKey?: string
+}
+
+export const generateKey = (client: AdminClient, input: CreateKeyInput): Promise<KeyWithSecret> =>
+  ask(client, keyWithSecret, 'POST', KEYS, input)
+
+export function listKeys(client: AdminClient, { all, user, limit }: ListOptions): Promise<ListKeysAnswer> {
+  const query = new URLSearchParams({ all: String(all) })
+  if (user !== undefined) query.set('user', user)
+  if (limit !== undefined) query.set('limit', String(limit))
+  return ask(client, listKeysAnswer, 'GET', `${KEYS}?${query}`)
+}
+
+export const showKey = (client: AdminClient, id: string): Promise<KeyView> => ask(client, keyView, 'GET', pathOf(id))
+
+export const disableKey = (client: AdminClient, id: string, now: boolean): Promise<KeyView> =>
+  ask(client, keyView, 'POST', `${pathOf(id)}/disable`, { now })
+
+export const enableKey = (client: AdminClient, id: string): Promise<KeyView> => ask(client, keyView, 'POST', `${pathOf(id)}/enable`, {})
+
+export const rotateKey = (client: AdminClient, id: string, { graceSeconds, idempotencyKey }: RotateOptions): Promise<KeyWithSecret> =>
+  ask(client, keyWithSecret, 'POST', `${pathOf(id)}/rotate`, {
+    grace_seconds: graceSeconds,
+    ...(idempotencyKey !== undefined && { idempotency_key: idempotencyKey }),
+  })
+
+export const validateKey = (client: AdminClient, key: string): Promise<ValidateKeyAnswer> =>
+  ask(client, validateKeyAnswer, 'POST', `${KEYS}/validate`, { key })
+
+export interface KeyFile {
+  readonly content: string
+  /** The same for every way to write its path, so that a second import knows the first. */
+  readonly source: string
+}
+
+/** Old key files hold whole keys, so they are read under the rules of secret files. They are never written. */
+export function readKeyFile(path: string): KeyFile {
+  try {
+    return { content: readSecretFile(path, LIMITS.importFileBytesMax).reveal(), source: realpathSync(path) }
+  } catch (thrown) {
+    if (thrown instanceof SecretFileFault) throw new Exit(EXIT.usage, thrown.message)
+    throw thrown
+  }
+}
+
+export const importKeys = (client: AdminClient, file: KeyFile, rightsFromService: boolean): Promise<ImportKeysAnswer> =>
+  ask(client, importKeysAnswer, 'POST', `${KEYS}/import`, { ...file, rights_from_service: rightsFromService })
+
+/** A whole key where an id belongs would travel in a request line; its id is taken out of it here. */
+function pathOf(id: string): string {
+  const text = id.trim()
+  return `${KEYS}/${encodeURIComponent(keyIdOf(text) ?? text)}`
+}
+
+const GRACE = /^(\d{1,6})(s|m|h|d)$/
+const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const
+
+/** `24h`, `30m`, `7d`, or `0` for no grace; null when it is none of these. */
+export function parseGrace(text: string): number | null {
+  if (text.trim() === '0') return 0
+  const match = GRACE.exec(text.trim())
+  if (!match) return null
+  return Number(match[1]) * SECONDS[match[2] as keyof typeof SECONDS] // the expression admits only these four letters
+}
