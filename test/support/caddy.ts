@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,13 +9,16 @@ import { freePort } from './free-port.ts'
 import { toolOrThrow } from './tools.ts'
 import { until } from './until.ts'
 
-const CADDYFILE = fileURLToPath(new URL('../../Caddyfile', import.meta.url))
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const CADDYFILE = join(ROOT, 'Caddyfile')
 
 export interface CaddyOptions {
   /** `host:port` of the gatekeeper. */
   readonly gatekeeper: string
   /** Variables of docs/deploying.md; TLS_MODE is `http` unless told. */
   readonly env?: Readonly<Record<string, string>>
+  /** Words to replace in a copy of caddy/: how a test puts an address of this machine in place of Cloudflare's. */
+  readonly replace?: readonly (readonly [string, string])[]
 }
 
 export interface RunningCaddy {
@@ -30,11 +33,11 @@ export interface RunningCaddy {
 }
 
 /** The real Caddy with the project's own Caddyfile, on free ports, with its data in a directory of its own that goes away with it. */
-export async function startCaddy({ gatekeeper, env = {} }: CaddyOptions): Promise<RunningCaddy> {
+export async function startCaddy({ gatekeeper, env = {}, replace = [] }: CaddyOptions): Promise<RunningCaddy> {
   const caddy = toolOrThrow('caddy')
   const home = mkdtempSync(join(tmpdir(), 'portcullis-caddy-'))
   const [port, tlsPort] = [await freePort(), await freePort()]
-  const child = spawn(caddy.path, [...caddy.args, 'run', '--config', CADDYFILE, '--adapter', 'caddyfile'], {
+  const child = spawn(caddy.path, [...caddy.args, 'run', '--config', configOf(home, replace), '--adapter', 'caddyfile'], {
     cwd: home,
     env: { ...process.env, ...caddy.env, ...caddyEnv(home, { port, tlsPort }), GATEKEEPER: gatekeeper, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -57,6 +60,19 @@ export async function startCaddy({ gatekeeper, env = {} }: CaddyOptions): Promis
     throw fault
   }
   return { url: `http://127.0.0.1:${port}`, port, tlsPort, stdout: () => written.stdout, stderr: () => written.stderr, stop }
+}
+
+function configOf(home: string, replace: readonly (readonly [string, string])[]): string {
+  if (replace.length === 0) return CADDYFILE
+  cpSync(CADDYFILE, join(home, 'Caddyfile'))
+  cpSync(join(ROOT, 'caddy'), join(home, 'caddy'), { recursive: true })
+  for (const file of readdirSync(join(home, 'caddy')).map((name) => join(home, 'caddy', name))) {
+    writeFileSync(
+      file,
+      replace.reduce((text, [from, to]) => text.replaceAll(from, to), readFileSync(file, 'utf8')),
+    )
+  }
+  return join(home, 'Caddyfile')
 }
 
 function caddyEnv(home: string, { port, tlsPort }: { port: number; tlsPort: number }): Record<string, string> {

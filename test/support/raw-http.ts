@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 
 /** Sends exactly these bytes and gives back all that comes until the peer closes: clients that mend a path cannot test one. */
-export async function rawExchange(port: number, bytes: string | Buffer, withinMs = 5_000): Promise<string> {
-  const socket = connect(port, '127.0.0.1')
+export async function rawExchange(port: number, bytes: string | Buffer, { from = '127.0.0.1', withinMs = 5_000 } = {}): Promise<string> {
+  const socket = connect({ port, host: '127.0.0.1', localAddress: from })
   let text = ''
   socket.setEncoding('latin1')
   socket.on('data', (chunk: string) => {

@@ -26,10 +26,14 @@ export async function standInGatekeeper(): Promise<StandIn> {
     req.once('end', () => res.end(req.url))
   }
   let handler = usual
-  const server = createServer({ keepAliveTimeout: 125_000 }, (req, res) => {
-    seen.push({ method: req.method ?? '', target: req.url ?? '', headers: req.headers, rawHeaders: req.rawHeaders })
-    handler(req, res)
-  })
+  const server = createServer({ keepAliveTimeout: 125_000 })
+  // Both events, or Node would say 100 Continue before the handler decides, which the real gatekeeper does not.
+  for (const event of ['request', 'checkContinue']) {
+    server.on(event, (req: IncomingMessage, res: ServerResponse) => {
+      seen.push({ method: req.method ?? '', target: req.url ?? '', headers: req.headers, rawHeaders: req.rawHeaders })
+      handler(req, res)
+    })
+  }
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo // a TCP server's address is never a pipe name

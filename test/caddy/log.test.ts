@@ -1,0 +1,103 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type RunningCaddy, startCaddy } from '../support/caddy.ts'
+import { rawExchange } from '../support/raw-http.ts'
+import { type StandIn, standInGatekeeper } from '../support/stand-in-gatekeeper.ts'
+import { lacking, named } from '../support/tools.ts'
+import { until } from '../support/until.ts'
+
+const reason = lacking('caddy')
+const CANARY = 'CANARY0123456789abcdef'
+const SECRET_HEADERS = [
+  'X-API-Key',
+  'Authorization',
+  'Proxy-Authorization',
+  'Cookie',
+  'Referer',
+  'Api-Key',
+  'X-Goog-Api-Key',
+  'X-Admin-Key',
+  'X-Unheard-Of',
+]
+const SECRET_TARGETS = [`/chat?api_key=${CANARY}`, `/pcl_${CANARY}`, `/chat/PCL_${CANARY}/x`, `/v1/sk-${CANARY}?x`, `/chat?#${CANARY}`]
+
+interface AccessLine {
+  readonly ts: string
+  readonly user_id: string
+  readonly status: number
+  readonly request: { readonly method: string; readonly uri: string; readonly remote_ip: string; readonly headers?: unknown }
+}
+
+describe.skipIf(reason)(named('the access log', reason), () => {
+  let gatekeeper: StandIn
+  let caddy: RunningCaddy
+  const folder = mkdtempSync(join(tmpdir(), 'portcullis-access-'))
+  const file = join(folder, 'access.json')
+  beforeAll(async () => {
+    gatekeeper = await standInGatekeeper()
+    gatekeeper.answerWith((req, res) => {
+      res.setHeader('set-cookie', `session=${CANARY}`)
+      res.setHeader('location', `/?token=${CANARY}`)
+      req.resume().once('end', () => res.end(CANARY))
+    })
+    caddy = await startCaddy({
+      gatekeeper: gatekeeper.address,
+      env: { ACCESS_LOG: 'file', ACCESS_LOG_FILE: file, CLIENT_ADDRESS: 'private' },
+    })
+  })
+  afterAll(async () => {
+    await caddy?.stop()
+    await gatekeeper?.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  const send = (target: string, headers: readonly string[]) =>
+    rawExchange(
+      caddy.port,
+      [`POST ${target} HTTP/1.1`, 'Host: gate', 'Connection: close', ...headers, 'Content-Length: 0', '', ''].join('\r\n'),
+    )
+
+  test('holds no secret, wherever a caller puts one', async () => {
+    let sent = 0
+    for (const header of SECRET_HEADERS) {
+      await send('/chat', [`${header}: ${CANARY}`, 'X-Forwarded-For: 203.0.113.9'])
+      await send('/chat', [`${header}: ${CANARY}`, 'X-API-Key: k'])
+      sent += 2
+    }
+    for (const target of SECRET_TARGETS) {
+      await send(target, ['X-API-Key: k'])
+      await send(target, [])
+      sent += 2
+    }
+    await gatekeeper.close()
+    await send('/chat', [`X-API-Key: ${CANARY}`])
+    sent += 1
+    const text = await until(() => wholeLog(file, sent), { withinMs: 5_000, what: `${sent} lines in the access log` })
+    const sinks = [text, caddy.stdout(), caddy.stderr()]
+    for (const sink of sinks) expect(sink).not.toContain(CANARY)
+    for (const name of readdirSync(folder)) expect(readFileSync(join(folder, name), 'latin1')).not.toContain(CANARY)
+
+    const lines = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as AccessLine) // the shape is what the rest of this test asserts
+    expect(lines.every(({ request }) => request.headers === undefined)).toBe(true)
+    expect(new Set(lines.map(({ status }) => status))).toEqual(new Set([200, 401, 503]))
+    // What the report needs of a probe without a key: when, from where, what, and the answer.
+    const probe = lines.find(({ status, user_id }) => status === 401 && user_id === '203.0.113.9')
+    expect(probe).toMatchObject({ request: { method: 'POST', uri: '/chat', remote_ip: '127.0.0.1' } })
+    expect(Date.parse(probe?.ts ?? '')).toBeGreaterThan(0)
+    expect(lines.map(({ request }) => request.uri).filter((uri) => uri.includes('…'))).toHaveLength(2 * SECRET_TARGETS.length)
+  })
+})
+
+function wholeLog(file: string, lines: number): string {
+  try {
+    const text = readFileSync(file, 'utf8')
+    return text.split('\n').length > lines ? text : ''
+  } catch {
+    return ''
+  }
+}
