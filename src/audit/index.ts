@@ -1,3 +1,5 @@
 export { listSegments } from './names.ts'
 export { openLedger } from './open.ts'
 export type { Ledger, LedgerHead, LedgerLog, LedgerOptions, LedgerSettings, LedgerState, SyncMode } from './types.ts'
+export { type VerifyOptions, verifyLedger } from './verify.ts'
+export type { Problem, SegmentReport, Unfinished, VerifyProgress, VerifyReport } from './verify-report.ts'

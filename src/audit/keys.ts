@@ -5,6 +5,7 @@ import { join } from 'node:path'
 export interface LedgerKey {
   /** Raw 32 bytes, base64url: as it stands in open records. */
   readonly publicKey: string
+  readonly verifier: KeyObject
   sign(text: string): string
 }
 
@@ -49,6 +50,7 @@ export function openLedgerKey(dir: string): LedgerKey {
   if (!existsSync(publicFile) || readFileSync(publicFile, 'utf8') !== pem) writeFileSync(publicFile, pem, { mode: 0o644 })
   return {
     publicKey: rawPublicKey(publicKey),
+    verifier: publicKey,
     sign: (text) => sign(null, Buffer.from(text, 'latin1'), privateKey).toString('base64url'),
   }
 }

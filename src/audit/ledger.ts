@@ -1,7 +1,7 @@
 import type { IntentEntry, LifecycleEntry, OutcomeEntry, RefusedEntry } from '../contract/index.ts'
 import { type GatewayError, LIMITS, reasonOf } from '../kernel/index.ts'
 import type { Batch, Item } from './batch.ts'
-import { keepThrough, Outage, stalledOutcome, unavailable } from './outage.ts'
+import { keepThrough, Outage, passing, stalledOutcome, unavailable } from './outage.ts'
 import { Refusals } from './refusals.ts'
 import type { Resumed } from './resume.ts'
 import { SealFile } from './seal-file.ts'
@@ -12,6 +12,12 @@ import { Writer, type WriterParts } from './writer.ts'
 const MiB = 1024 * 1024
 const TICK_MS = 1_000
 
+/** The work behind the ledger: it reads finished segments, and must have ended before the ledger closes. */
+export interface Behind {
+  rotated(): void
+  closing(): Promise<void>
+}
+
 /** What the house sees of the ledger: a queue in front of the writer, and its manners while the disk is gone. */
 export class FileLedger implements Ledger {
   readonly #options: LedgerOptions
@@ -20,6 +26,7 @@ export class FileLedger implements Ledger {
   readonly #refusals = new Refusals()
   readonly #outage: Outage
   readonly #sealFile: SealFile
+  readonly #behind: Behind
   /** Requests with an intent and no outcome yet, and the intent's sequence, oldest first. */
   readonly #unfinished = new Map<string, number>()
   /** Until the requests of a crashed process are settled, a restart must look back to here. */
@@ -27,6 +34,7 @@ export class FileLedger implements Ledger {
   #settings: LedgerSettings
   #ok: boolean
   #closed = false
+  #closing: Promise<void> | null = null
   #stalled = false
   #lastError: string | undefined
   #reopenTimer: NodeJS.Timeout | null = null
@@ -35,10 +43,11 @@ export class FileLedger implements Ledger {
   #sealAtMs: number
   #whenLanded: (() => void)[] = []
 
-  constructor(options: LedgerOptions, parts: WriterParts, resumed: Resumed, onRotated: () => void) {
+  constructor(options: LedgerOptions, parts: WriterParts, resumed: Resumed, behind: Behind) {
     const { clock, keyDir, log } = options
     this.#options = options
     this.#settings = options
+    this.#behind = behind
     this.#outage = new Outage(clock, this.#refusals)
     this.#sealFile = new SealFile(keyDir, log)
     this.#unsettledFrom = resumed.unsettledFrom
@@ -46,7 +55,7 @@ export class FileLedger implements Ledger {
       committed: (batch) => this.#committed(batch),
       broke: (items, error) => this.#broke(items, error),
       landed: () => this.#landed(),
-      rotated: onRotated,
+      rotated: behind.rotated,
       unfinishedFrom: () => this.#unsettledFrom ?? this.#unfinished.values().next().value,
     })
     this.#ok = this.#writer.ready
@@ -54,12 +63,16 @@ export class FileLedger implements Ledger {
     this.#tick = setInterval(() => this.#onTick(), TICK_MS).unref()
   }
 
-  /** Writes the open record when the segment is new. Rejects when the disk will not have it. */
+  /** Writes the open record when the segment is new. A full or failing disk is an outage like any other; what no waiting will mend is thrown. */
   async start(): Promise<void> {
-    if (!this.#writer.hasSegment) this.#writer.open()
+    try {
+      if (!this.#writer.hasSegment) this.#writer.open()
+    } catch (error) {
+      if (!passing(error)) throw error
+      this.#broke([], error)
+    }
     this.#flush()
-    while (this.#writer.flying) await new Promise<void>((resolve) => this.#whenLanded.push(resolve))
-    if (!this.#writer.ready) throw unavailable(this.#lastError ?? 'the ledger could not be opened')
+    while (this.#writer.flying) await this.#landing()
   }
 
   intent(entry: IntentEntry): Promise<void> {
@@ -111,6 +124,10 @@ export class FileLedger implements Ledger {
     return { segment: segmentName, bytes, seq: point.seq, hash: point.hash, ...(point.seal && { seal: point.seal.line }) }
   }
 
+  get settings(): LedgerSettings {
+    return this.#settings
+  }
+
   reconfigure(settings: LedgerSettings): void {
     this.#settings = settings
   }
@@ -120,14 +137,19 @@ export class FileLedger implements Ledger {
     this.#unsettledFrom = undefined
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await this.#behind.closing()
     this.#drainRefusals()
     const sealed = this.seal().catch(() => undefined)
     this.#closed = true
     this.#flush()
     await sealed
-    while (this.#writer.flying) await new Promise<void>((resolve) => this.#whenLanded.push(resolve))
+    while (this.#writer.flying) await this.#landing()
     clearInterval(this.#tick)
     if (this.#reopenTimer) clearTimeout(this.#reopenTimer)
     this.#waiting.stop()
@@ -137,6 +159,10 @@ export class FileLedger implements Ledger {
     this.#sealFile.flushNow()
     this.#writer.close()
     this.#setOk(false)
+  }
+
+  #landing(): Promise<void> {
+    return new Promise((resolve) => this.#whenLanded.push(resolve))
   }
 
   /** Why an intent cannot even be queued; null when it can. A ledger that is down tries to come back first. */

@@ -9,6 +9,10 @@ const REFUSALS_MAX = 1_000
 export const unavailable = (reason: string, cause?: Error): GatewayError =>
   new GatewayError('AUDIT_UNAVAILABLE', cause ? { reason, cause } : { reason })
 
+const PASSING: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EIO'])
+/** Faults that may end by themselves, and through which a gateway can start and wait, closed. */
+export const passing = (error: unknown): error is Error => error instanceof Error && 'code' in error && PASSING.has(error.code)
+
 /** Field by field, because an object may carry more than its type says. */
 export const aboutOf = (e: IntentEntry): IntentEntry => ({
   request: e.request,

@@ -143,8 +143,7 @@ export class Writer {
 
   close(): void {
     this.#disk.stop()
-    if (this.#segment) closeQuietly(this.#segment.fd)
-    this.#segment = null
+    if (this.#segment) this.#end(this.#segment)
   }
 
   #create(name: string, nowMs: number): Segment {

@@ -1,0 +1,45 @@
+import { existsSync } from 'node:fs'
+import type { OpenLine } from '../contract/index.ts'
+import { scanLines } from './lines.ts'
+import { parseOpen, textOf } from './record.ts'
+
+/** A segment's file and the open record that it begins with. */
+export interface SegmentHead {
+  readonly path: string
+  readonly open: OpenLine
+  /** The record as it stands in the file. */
+  readonly line: string
+}
+
+/** A segment in its place: what its successor says of its end. */
+export interface Placed extends SegmentHead {
+  readonly acknowledged?: NonNullable<OpenLine['previous']>
+}
+
+/** A rotated segment may be compressed between the moment it was listed and the moment it is read. */
+export const whereNow = (path: string): string => (!existsSync(path) && existsSync(`${path}.gz`) ? `${path}.gz` : path)
+
+/** Null when the file does not begin with an open record. */
+export async function readHead(path: string): Promise<SegmentHead | null> {
+  let open: OpenLine | null = null
+  let line = ''
+  const file = whereNow(path)
+  const visit = (bytes: Buffer, start: number, end: number): boolean => {
+    if (start === end) return true
+    line = textOf(bytes, start, end)
+    open = parseOpen(line)
+    return false
+  }
+  await scanLines(file, visit, { chunkBytes: 16 * 1024 })
+  return open && { path: file, open, line }
+}
+
+/** Segments in the order of their open records, each with what the next one says of it. */
+export function placed(heads: readonly SegmentHead[]): Placed[] {
+  const ordered = [...heads].sort((a, b) => a.open.seq - b.open.seq)
+  const endings = new Map(ordered.flatMap(({ open: { previous } }) => (previous ? [[previous.segment, previous] as const] : [])))
+  return ordered.map((head) => {
+    const acknowledged = endings.get(head.open.segment)
+    return acknowledged ? { ...head, acknowledged } : head
+  })
+}

@@ -1,0 +1,75 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { intentLine, type OutcomeEntry } from '../contract/index.ts'
+import { LIMITS } from '../kernel/index.ts'
+import { type Placed, placed, readHead, type SegmentHead, whereNow } from './heads.ts'
+import { scanLines } from './lines.ts'
+import { listSegments } from './names.ts'
+import { aboutOf } from './outage.ts'
+import { recordOf, requestOf, textOf } from './record.ts'
+
+export interface SettleParts {
+  readonly file: string
+  /** The lines of the processes before this one: sequences from `from` to `to`. */
+  readonly from: number
+  readonly to: number
+  readonly signal: AbortSignal
+  readonly record: (entry: OutcomeEntry) => void
+}
+
+// A millisecond of work between two turns of the event loop.
+const CHUNK_BYTES = 64 * 1024
+const OUTCOMES_PER_TURN = 200
+
+/** Gives every request that a crash left open its outcome, and says how many there were. Reads what is on disk, while requests are served. */
+export async function settleCrashed(parts: SettleParts): Promise<number> {
+  const { intents, lastMs } = await leftOpen(parts)
+  let settled = 0
+  for (const line of intents.values()) {
+    if (parts.signal.aborted) break
+    const outcome = crashed(line, lastMs)
+    if (!outcome) continue
+    parts.record(outcome)
+    settled += 1
+    if (settled % OUTCOMES_PER_TURN === 0) await turn()
+  }
+  return settled
+}
+
+async function leftOpen({ file, from, to, signal }: SettleParts): Promise<{ intents: Map<string, string>; lastMs: number }> {
+  const intents = new Map<string, string>()
+  let lastTime = ''
+  for (const { path, acknowledged } of await segmentsBackTo(file, from)) {
+    const visit = (bytes: Buffer, start: number, end: number): boolean => {
+      if (start === end) return true
+      const record = recordOf(bytes, start, end)
+      if (!record || record.seq < from) return true
+      if (record.seq > to || signal.aborted) return false
+      lastTime = record.time
+      if (record.event === 'outcome') intents.delete(requestOf(bytes, start, end))
+      else if (record.event === 'intent' && intents.size < LIMITS.ledgerUnfinishedMax) {
+        intents.set(requestOf(bytes, start, end), textOf(bytes, start, end))
+      }
+      return true
+    }
+    await scanLines(whereNow(path), visit, { chunkBytes: CHUNK_BYTES, ...(acknowledged && { to: acknowledged.bytes }) })
+  }
+  return { intents, lastMs: Date.parse(lastTime) }
+}
+
+async function segmentsBackTo(file: string, from: number): Promise<Placed[]> {
+  const heads: SegmentHead[] = []
+  for (const path of listSegments(file).reverse()) {
+    const head = await readHead(path).catch(() => null)
+    if (head) heads.push(head)
+    if (head && head.open.seq <= from) break
+  }
+  return placed(heads)
+}
+
+function crashed(line: string, lastMs: number): OutcomeEntry | null {
+  const intent = intentLine.safeParse(JSON.parse(line)).data
+  if (!intent) return null
+  // It ran at least until the last line that was written; nothing else is known of it.
+  const ranMs = Math.max(0, lastMs - Date.parse(intent.time))
+  return { ...aboutOf(intent), status: 0, bytes_in: 0, bytes_out: 0, estimated: true, total_ms: ranMs, ended: 'crashed' }
+}
