@@ -88,7 +88,7 @@ export function createHasher({ clock, inFlightMax = defaultInFlight(), queueMax 
 
   return {
     hash: (secret) => within(ownWork(), () => argon2.hash(secret, { type: argon2.argon2id, ...ARGON_PARAMETERS })),
-    verify: (secret, phcs, claim) => {
+    verify: async (secret, phcs, claim) => {
       refuseForeign(phcs)
       return within(claim, () => firstThatFits(secret, phcs))
     },
