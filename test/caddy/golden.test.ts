@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { adaptCaddyfile, caddyVersion } from '../support/caddy.ts'
+import { adaptCaddyfile, caddyVersion, validateCaddyfile } from '../support/caddy.ts'
 import { lacking, named, toolOrThrow } from '../support/tools.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -15,7 +15,7 @@ const MODES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   http: { TLS_MODE: 'http', GATEKEEPER: 'api-gatekeeper:8080', OPERATIONS: 'on', BODY_MAX: '64MiB', BIND_ADDRESS: '127.0.0.1' },
   automatic: { TLS_MODE: 'automatic', SITE: 'ai.example.org', CLIENT_ADDRESS: 'cloudflare', ALLOW_FROM: 'cloudflare' },
   own: { TLS_MODE: 'own', SITE: 'ai.example.org', TLS_CERT: '/etc/tls/a.pem', TLS_KEY: '/etc/tls/a.key', ACCESS_LOG: 'file' },
-  private: { TLS_MODE: 'http', CLIENT_ADDRESS: 'private', ALLOW_FROM: 'private', ACCESS_LOG: 'file', ACCESS_LOG_FILE: '/var/log/a.json' },
+  private: { TLS_MODE: 'http', CLIENT_ADDRESS: 'private', ALLOW_FROM: 'private', ACCESS_LOG: 'file', ACCESS_LOG_FILE: 'relative/a.json' },
 }
 
 const reason = lacking('caddy')
@@ -34,6 +34,13 @@ describe.skipIf(reason)(named('the Caddyfile', reason), () => {
     })
   }
 
+  // `own` would read its certificate; it is run in tls.test.ts.
+  test.each(Object.keys(MODES).filter((name) => name !== 'own'))('is a configuration that Caddy can load: %s', (name) => {
+    const { status, stderr } = validateCaddyfile(MODES[name] ?? {})
+    expect(stderr).not.toMatch(/"level":"error"/)
+    expect(status).toBe(0)
+  })
+
   test('every mode file is imported by some mode', () => {
     const chosen = Object.values(MODES).flatMap((env) => [
       `caddy/tls-${env.TLS_MODE ?? 'local'}.caddy`,
@@ -43,7 +50,13 @@ describe.skipIf(reason)(named('the Caddyfile', reason), () => {
       `caddy/log-${env.ACCESS_LOG ?? 'stdout'}.caddy`,
     ])
     const shared = readFileSync(join(root, 'Caddyfile'), 'utf8').matchAll(/^import (caddy\/[a-z-]+\.caddy)$/gm)
-    const used = new Set(['Caddyfile', 'caddy/other-names.caddy', ...chosen, ...[...shared].flatMap(([, path]) => path ?? [])])
+    const used = new Set([
+      'Caddyfile',
+      'caddy/other-names.caddy',
+      'caddy/https-only.caddy',
+      ...chosen,
+      ...[...shared].flatMap(([, path]) => path ?? []),
+    ])
     expect(files.filter((file) => !used.has(file))).toEqual([])
   })
 

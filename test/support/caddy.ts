@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -104,12 +104,23 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 /** What `caddy adapt` makes of the Caddyfile under these variables. */
-export function adaptCaddyfile(env: Readonly<Record<string, string>>): { status: number | null; stdout: string; stderr: string } {
+export const adaptCaddyfile = (env: Readonly<Record<string, string>>) => caddyCommand(['adapt', '--pretty'], env)
+
+/** Whether Caddy would load it. */
+export const validateCaddyfile = (env: Readonly<Record<string, string>>) => caddyCommand(['validate'], env)
+
+function caddyCommand(words: readonly string[], env: Readonly<Record<string, string>>): SpawnSyncReturns<string> {
   const caddy = toolOrThrow('caddy')
-  return spawnSync(caddy.path, [...caddy.args, 'adapt', '--pretty', '--config', CADDYFILE, '--adapter', 'caddyfile'], {
-    env: { PATH: process.env.PATH ?? '', HOME: tmpdir(), ...caddy.env, ...env },
-    encoding: 'utf8',
-  })
+  const home = mkdtempSync(join(tmpdir(), 'portcullis-caddy-'))
+  try {
+    return spawnSync(caddy.path, [...caddy.args, ...words, '--config', CADDYFILE, '--adapter', 'caddyfile'], {
+      env: { PATH: process.env.PATH ?? '', HOME: home, ...caddy.env, ...env },
+      cwd: home,
+      encoding: 'utf8',
+    })
+  } finally {
+    rmSync(home, { recursive: true, force: true })
+  }
 }
 
 /** `2.6.2` of a Debian build, `v2.11.1 h1:…` of a release. */
