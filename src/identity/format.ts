@@ -8,7 +8,7 @@ import { asKeyId, base62, type KeyId, randomBase62 } from '../kernel/index.ts'
 export const KEY_PATTERN = /^pcl_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}$/
 
 /** Keys of the systems before this one: UUIDs as a rule. Long enough that the eight characters in their key id give nothing away. */
-export const LEGACY_KEY_PATTERN = /^[0-9A-Za-z][0-9A-Za-z_-]{19,127}$/
+export const LEGACY_KEY_PATTERN = /^(?!pcl_)[0-9A-Za-z][0-9A-Za-z_-]{19,127}$/
 
 const PREFIX = 'pcl_'
 const ID_END = 16
