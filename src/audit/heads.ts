@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { OpenLine } from '../contract/index.ts'
 import { scanLines } from './lines.ts'
 import { parseOpen, textOf } from './record.ts'
@@ -32,6 +33,14 @@ export async function readHead(path: string): Promise<SegmentHead | null> {
   }
   await scanLines(file, visit, { chunkBytes: 16 * 1024 })
   return open && { path: file, open, line }
+}
+
+/** Where a segment stands now: the active one may have been rotated since its head was read, and the path lead to its successor. */
+export async function locate({ path, open }: SegmentHead): Promise<string> {
+  const here = await readHead(path).catch(() => null)
+  if (here?.open.hash === open.hash) return here.path
+  const rotated = whereNow(join(dirname(path), `${open.segment}.log`))
+  return existsSync(rotated) ? rotated : whereNow(path)
 }
 
 /** Segments in the order of their open records, each with what the next one says of it. */

@@ -1,5 +1,8 @@
+export { CSV_COLUMNS, csvCell, type Exported, exportCsv } from './csv.ts'
+export { keyFileOf, publicKeyFileOf, sealFileOf } from './keys.ts'
 export { listSegments } from './names.ts'
 export { openLedger } from './open.ts'
+export { expandFiles, type RawLine, readLedger, type TailOptions, tailLedger } from './read.ts'
 export type { Ledger, LedgerHead, LedgerLog, LedgerOptions, LedgerSettings, LedgerState, SyncMode } from './types.ts'
 export { type VerifyOptions, verifyLedger } from './verify.ts'
 export type { Problem, SegmentReport, Unfinished, VerifyProgress, VerifyReport } from './verify-report.ts'

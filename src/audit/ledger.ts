@@ -1,22 +1,17 @@
 import type { IntentEntry, LifecycleEntry, OutcomeEntry, RefusedEntry } from '../contract/index.ts'
 import { type GatewayError, LIMITS, reasonOf } from '../kernel/index.ts'
 import type { Batch, Item } from './batch.ts'
+import { OpenRequests } from './open-requests.ts'
 import { keepThrough, Outage, passing, stalledOutcome, unavailable } from './outage.ts'
 import { Refusals } from './refusals.ts'
 import type { Resumed } from './resume.ts'
 import { SealFile } from './seal-file.ts'
-import type { Ledger, LedgerHead, LedgerOptions, LedgerSettings, LedgerState } from './types.ts'
+import type { Behind, Ledger, LedgerHead, LedgerOptions, LedgerSettings, LedgerState } from './types.ts'
 import { WaitingLines } from './waiting.ts'
 import { Writer, type WriterParts } from './writer.ts'
 
 const MiB = 1024 * 1024
 const TICK_MS = 1_000
-
-/** The work behind the ledger: it reads finished segments, and must have ended before the ledger closes. */
-export interface Behind {
-  rotated(): void
-  closing(): Promise<void>
-}
 
 /** What the house sees of the ledger: a queue in front of the writer, and its manners while the disk is gone. */
 export class FileLedger implements Ledger {
@@ -27,10 +22,7 @@ export class FileLedger implements Ledger {
   readonly #outage: Outage
   readonly #sealFile: SealFile
   readonly #behind: Behind
-  /** Requests with an intent and no outcome yet, and the intent's sequence, oldest first. */
-  readonly #unfinished = new Map<string, number>()
-  /** Until the requests of a crashed process are settled, a restart must look back to here. */
-  #unsettledFrom: number | undefined
+  readonly #requests: OpenRequests
   #settings: LedgerSettings
   #ok: boolean
   #closed = false
@@ -50,13 +42,13 @@ export class FileLedger implements Ledger {
     this.#behind = behind
     this.#outage = new Outage(clock, this.#refusals)
     this.#sealFile = new SealFile(keyDir, log)
-    this.#unsettledFrom = resumed.unsettledFrom
+    this.#requests = new OpenRequests(resumed.unsettledFrom)
     this.#writer = new Writer(parts, options.sync, resumed, {
       committed: (batch) => this.#committed(batch),
       broke: (items, error) => this.#broke(items, error),
       landed: () => this.#landed(),
       rotated: behind.rotated,
-      unfinishedFrom: () => this.#unsettledFrom ?? this.#unfinished.values().next().value,
+      unfinishedFrom: () => this.#requests.oldest(),
     })
     this.#ok = this.#writer.ready
     this.#summaryAtMs = this.#sealAtMs = clock.monoMs()
@@ -129,12 +121,12 @@ export class FileLedger implements Ledger {
   }
 
   reconfigure(settings: LedgerSettings): void {
-    this.#settings = settings
+    this.#settings = { ...this.#settings, ...settings }
   }
 
   /** Everything before this process has its outcome now. */
   settled(): void {
-    this.#unsettledFrom = undefined
+    this.#requests.settled()
   }
 
   close(): Promise<void> {
@@ -199,11 +191,8 @@ export class FileLedger implements Ledger {
   }
 
   #committed({ items, point }: Batch): void {
-    for (const item of items) {
-      if (item.event === 'intent') this.#unfinished.set(item.entry.request, item.seq)
-      else if (item.event === 'outcome') this.#unfinished.delete(item.entry.request)
-      if ('resolve' in item) item.resolve()
-    }
+    this.#requests.note(items)
+    for (const item of items) if ('resolve' in item) item.resolve()
     if (point.seal) this.#sealFile.offer(point.seal.line)
     if (!this.#ok) this.#recovered()
   }

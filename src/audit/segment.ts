@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto'
-import { closeSync, constants, fstatSync, openSync, renameSync, statfsSync, statSync, unlinkSync } from 'node:fs'
+import { closeSync, constants, fdatasyncSync, fstatSync, openSync, renameSync, statfsSync, statSync, unlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { LIMITS } from '../kernel/index.ts'
 import { brokenPath, rotatedPath } from './names.ts'
@@ -48,6 +48,14 @@ export function closeQuietly(fd: number): void {
     closeSync(fd)
   } catch {
     // A descriptor whose write failed may fail here too; what it holds is no longer believed anyway.
+  }
+}
+
+export function syncQuietly(fd: number): void {
+  try {
+    fdatasyncSync(fd)
+  } catch {
+    // There is nobody left to tell, and nothing was promised.
   }
 }
 

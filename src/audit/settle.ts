@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { intentLine, type OutcomeEntry } from '../contract/index.ts'
 import { LIMITS } from '../kernel/index.ts'
-import { type Placed, placed, readHead, type SegmentHead, whereNow } from './heads.ts'
+import { locate, type Placed, placed, readHead, type SegmentHead } from './heads.ts'
 import { scanLines } from './lines.ts'
 import { listSegments } from './names.ts'
 import { aboutOf } from './outage.ts'
@@ -38,7 +38,8 @@ export async function settleCrashed(parts: SettleParts): Promise<number> {
 async function leftOpen({ file, from, to, signal }: SettleParts): Promise<{ intents: Map<string, string>; lastMs: number }> {
   const intents = new Map<string, string>()
   let lastTime = ''
-  for (const { path, acknowledged } of await segmentsBackTo(file, from)) {
+  for (const segment of await segmentsBackTo(file, from)) {
+    const { acknowledged } = segment
     const visit = (bytes: Buffer, start: number, end: number): boolean => {
       if (start === end) return true
       const record = recordOf(bytes, start, end)
@@ -51,7 +52,7 @@ async function leftOpen({ file, from, to, signal }: SettleParts): Promise<{ inte
       }
       return true
     }
-    await scanLines(whereNow(path), visit, { chunkBytes: CHUNK_BYTES, ...(acknowledged && { to: acknowledged.bytes }) })
+    await scanLines(await locate(segment), visit, { chunkBytes: CHUNK_BYTES, ...(acknowledged && { to: acknowledged.bytes }) })
   }
   return { intents, lastMs: Date.parse(lastTime) }
 }

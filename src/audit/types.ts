@@ -66,3 +66,9 @@ export interface Ledger {
   reconfigure(settings: LedgerSettings): void
   close(): Promise<void>
 }
+
+/** The work behind the ledger: it reads finished segments, and must have ended before the ledger closes. */
+export interface Behind {
+  rotated(): void
+  closing(): Promise<void>
+}

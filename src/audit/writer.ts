@@ -7,7 +7,18 @@ import { type Disk, openDisk } from './disk.ts'
 import type { LedgerKey } from './keys.ts'
 import { compactTime, segmentName, stemOf } from './names.ts'
 import type { Resumed } from './resume.ts'
-import { assertRoom, closeQuietly, createSegment, dayOf, type Ended, retire, retireBroken, type Segment, stillThere } from './segment.ts'
+import {
+  assertRoom,
+  closeQuietly,
+  createSegment,
+  dayOf,
+  type Ended,
+  retire,
+  retireBroken,
+  type Segment,
+  stillThere,
+  syncQuietly,
+} from './segment.ts'
 import type { LedgerLog, SyncMode } from './types.ts'
 
 export interface WriterParts {
@@ -143,7 +154,10 @@ export class Writer {
 
   close(): void {
     this.#disk.stop()
-    if (this.#segment) this.#end(this.#segment)
+    if (!this.#segment) return
+    // Once at the end even in `write` mode: what a clean stop leaves should not depend on how the machine goes on.
+    syncQuietly(this.#segment.fd)
+    this.#end(this.#segment)
   }
 
   #create(name: string, nowMs: number): Segment {
