@@ -30,7 +30,7 @@ export function ownerGuard(corridor: Corridor): (policy: OwnerPolicy, perform: O
         who: 'owner',
         right: 'administer',
         service: 'admin',
-        route: `/admin/api${route}`,
+        route,
         errors: 'problem',
         body: async (visit) => {
           visit.target = target?.(c) ?? ''
