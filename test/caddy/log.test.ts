@@ -84,7 +84,8 @@ describe.skipIf(reason)(named('the access log', reason), () => {
       .split('\n')
       .map((line) => JSON.parse(line) as AccessLine) // the shape is what the rest of this test asserts
     expect(lines.every(({ request }) => request.headers === undefined)).toBe(true)
-    expect(new Set(lines.map(({ status }) => status))).toEqual(new Set([200, 401, 503]))
+    // The last is 503, or 502 when it went out on a connection that was open still as the gatekeeper left.
+    expect(new Set(lines.map(({ status }) => (status === 502 ? 503 : status)))).toEqual(new Set([200, 401, 503]))
     // What the report needs of a probe without a key: when, from where, what, and the answer.
     const probe = lines.find(({ status, user_id }) => status === 401 && user_id === '203.0.113.9')
     expect(probe).toMatchObject({ request: { method: 'POST', uri: '/chat', remote_ip: '127.0.0.1' } })
