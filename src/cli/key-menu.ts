@@ -218,7 +218,7 @@ async function busy<T>({ streams }: Desk, message: string, work: Promise<T>): Pr
   spinner.start(message)
   try {
     const result = await work
-    spinner.stop('Done')
+    spinner.stop(pc.dim(message))
     return result
   } catch (thrown) {
     spinner.error('It did not work')

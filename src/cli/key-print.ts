@@ -120,7 +120,7 @@ export function when(time: string | null, nowMs: number): string | null {
   const awayMs = Date.parse(time) - nowMs
   const size = Math.abs(awayMs)
   const unit = UNITS.find(([, ms]) => size >= ms)
-  const span = unit ? `${Math.floor(size / unit[1])} ${unit[0]}` : 'a moment'
+  const span = unit ? `${Math.round(size / unit[1])} ${unit[0]}` : 'a moment'
   return `${time.slice(0, 10)} ${time.slice(11, 16)} UTC (${awayMs > 0 ? `in ${span}` : `${span} ago`})`
 }
 
