@@ -21,13 +21,16 @@ export interface KeyHouseOptions {
   readonly clock?: Clock
   readonly dir?: string
   readonly inFlightMax?: number
+  readonly queueMax?: number
   readonly hasher?: Hasher
 }
 
 export async function openKeyHouse(options: KeyHouseOptions = {}): Promise<KeyHouse> {
-  const { clock = systemClock, dir = mkdtempSync(join(tmpdir(), 'portcullis-keys-')), inFlightMax } = options
+  const { clock = systemClock, dir = mkdtempSync(join(tmpdir(), 'portcullis-keys-')), inFlightMax, queueMax } = options
   const store = await openStore({ file: join(dir, 'portcullis.db') })
-  const hasher = options.hasher ?? createHasher({ clock, ...(inFlightMax !== undefined && { inFlightMax }) })
+  const hasher =
+    options.hasher ??
+    createHasher({ clock, ...(inFlightMax !== undefined && { inFlightMax }), ...(queueMax !== undefined && { queueMax }) })
   const lines: string[] = []
   const write = (fields: object, message: string) => void lines.push(JSON.stringify({ ...fields, message }))
   const log = { lines, warn: write, error: write }
