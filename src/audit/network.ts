@@ -3,6 +3,7 @@ import { isIPv6 } from 'node:net'
 /** Whose refusals are counted together: an IPv4 address, or an IPv6 /64, since that is the least that one caller is given. */
 export function networkOf(address: string): string {
   if (!address.includes(':') || !isIPv6(address)) return address
+  if (/^::ffff:[\d.]+$/i.test(address)) return address.slice(7)
   const [left = '', right] = (address.split('%')[0] ?? '').split('::')
   const head = left === '' ? [] : left.split(':')
   const tail = right === undefined || right === '' ? [] : right.split(':')

@@ -20,6 +20,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     file,
     clock,
     log,
+    compress: options.compress ?? true,
     settings: () => ledger.settings,
     announce: (detail) => ledger.lifecycle({ what: 'retention', detail }),
   })

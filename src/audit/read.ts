@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { createGunzip } from 'node:zlib'
 import { readHead, whereNow } from './heads.ts'
 import { listSegments } from './names.ts'
+import { parseOpen } from './record.ts'
 
 /** A line as it stands in its file; empty ones are left out, though they are counted. */
 export interface RawLine {
@@ -111,11 +112,12 @@ class Cursor {
   async more(): Promise<string[]> {
     const lines = await this.#read()
     if (this.#handle && (await this.#isActive())) return lines
-    // Rotated: whatever was finished since then comes first, then the new active segment from its beginning.
-    for (const path of await this.#finishedSince()) for await (const { text } of linesOf(path)) lines.push(text)
-    if (!existsSync(this.#file)) return lines
-    await this.close()
-    await this.#enter(0)
+    // Rotated. Its last lines may have come between the read and the question.
+    lines.push(...(await this.#read()))
+    const entered = this.#seq
+    if (!existsSync(this.#file) || !(await this.#enter(0))) return lines
+    // Segments that began and ended since the last look stand between the old file and the new one.
+    for (const path of await this.#between(entered, this.#seq)) for await (const { text } of linesOf(path)) lines.push(text)
     return [...lines, ...(await this.#read())]
   }
 
@@ -124,11 +126,20 @@ class Cursor {
     this.#handle = null
   }
 
-  async #enter(position: number): Promise<void> {
-    this.#handle = await open(this.#file, 'r')
+  /** False when the file has no open record yet; the old one is then kept until it has. */
+  async #enter(position: number): Promise<boolean> {
+    const handle = await open(this.#file, 'r')
+    const seq = await openSeq(handle)
+    if (seq === null) {
+      await handle.close()
+      return false
+    }
+    await this.close()
+    this.#handle = handle
     this.#position = position
     this.#carry = ''
-    this.#seq = (await readHead(this.#file))?.open.seq ?? this.#seq
+    this.#seq = seq
+    return true
   }
 
   async #isActive(): Promise<boolean> {
@@ -137,16 +148,14 @@ class Cursor {
     return mine.ino === named.ino && mine.dev === named.dev
   }
 
-  async #finishedSince(): Promise<string[]> {
-    const since: string[] = []
+  async #between(after: number, before: number): Promise<string[]> {
+    const found: string[] = []
     for (const path of listSegments(this.#file).reverse()) {
-      if (path === this.#file) continue
       const head = await readHead(path)
-      if (!head || head.open.seq <= this.#seq) break
-      since.unshift(head.path)
-      this.#seq = Math.max(this.#seq, head.open.seq)
+      if (head && head.open.seq <= after) break
+      if (head && head.open.seq < before) found.unshift(head.path)
     }
-    return since
+    return found
   }
 
   async #read(): Promise<string[]> {
@@ -162,6 +171,14 @@ class Cursor {
     }
     return lines
   }
+}
+
+/** The sequence that a segment begins with, read through its descriptor, since its path may lead elsewhere by now. */
+async function openSeq(handle: FileHandle): Promise<number | null> {
+  const buffer = Buffer.alloc(16 * 1024)
+  const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0)
+  const first = buffer.toString('latin1', 0, bytesRead).split(NEWLINE)[0] ?? ''
+  return parseOpen(first)?.seq ?? null
 }
 
 async function lastOf(path: string, count: number): Promise<string[]> {

@@ -25,6 +25,8 @@ export interface LedgerOptions extends LedgerSettings {
   readonly keyDir: string
   readonly clock: Clock
   readonly log: LedgerLog
+  /** Finished segments are gzipped in the background, unless this is false. */
+  readonly compress?: boolean
   readonly host?: string
   readonly pid?: number
   /** Called when the ledger becomes writable or stops being so. */

@@ -14,6 +14,7 @@ export interface UpkeepParts {
   readonly file: string
   readonly clock: Clock
   readonly log: LedgerLog
+  readonly compress: boolean
   readonly settings: () => LedgerSettings
   /** Says in the ledger which segments go; they are kept when it cannot. */
   readonly announce: (detail: string) => Promise<void>
@@ -81,7 +82,7 @@ export class Upkeep {
       removeLeftovers(readdirSync(dir).flatMap((e) => (e.startsWith(`${stem}-`) && e.endsWith('.gz.tmp') ? [join(dir, e)] : [])))
       for (const { path, gz, broken } of rotatedSegments(file)) {
         // A broken segment stays as the fault left it: somebody may have to look at it.
-        if (!gz && !broken) await compressSegment(path, this.#stop.signal)
+        if (this.#parts.compress && !gz && !broken) await compressSegment(path, this.#stop.signal)
       }
       await this.#retain()
     } catch (error) {

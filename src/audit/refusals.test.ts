@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest'
+import { refusalOf } from '../../test/support/ledger.ts'
+import { LIMITS } from '../kernel/index.ts'
+import { networkOf } from './network.ts'
+import { Refusals } from './refusals.ts'
+
+const admitted = (refusals: Refusals, times: number, address: string, atMs: number): number => {
+  let count = 0
+  for (let i = 0; i < times; i += 1) if (refusals.admit(refusalOf(`r${i}`, { address }), atMs)) count += 1
+  return count
+}
+
+describe('refusals of strangers', () => {
+  it.each([19, 20, 21])('records up to 20 of %i per address and minute, and counts the rest', (times) => {
+    const refusals = new Refusals()
+    expect(admitted(refusals, times, '192.0.2.1', 0)).toBe(Math.min(times, 20))
+    expect(refusals.drain(10_000).map((s) => s.count)).toEqual(times > 20 ? [times - 20] : [])
+  })
+
+  it('gives an address its bound again when its minute is over, and when the clock was set back', () => {
+    const refusals = new Refusals()
+    expect(admitted(refusals, 30, '192.0.2.1', 0)).toBe(20)
+    expect(admitted(refusals, 30, '192.0.2.1', 59_999)).toBe(0)
+    expect(admitted(refusals, 30, '192.0.2.1', 60_000)).toBe(20)
+    expect(admitted(refusals, 30, '192.0.2.1', -5_000_000)).toBe(20)
+  })
+
+  it.each([199, 200, 201])('records up to 200 of %i in all', (addresses) => {
+    const refusals = new Refusals()
+    let count = 0
+    for (let i = 0; i < addresses; i += 1) count += admitted(refusals, 1, `10.0.${i >> 8}.${i & 255}`, 0)
+    expect(count).toBe(Math.min(addresses, 200))
+  })
+
+  it('summarises per address, with first, last and some samples', () => {
+    const refusals = new Refusals()
+    admitted(refusals, 20, '192.0.2.1', 0)
+    for (const [i, path] of ['/a', '/b', '/b', '/c', '/d'].entries())
+      refusals.admit(refusalOf('r', { address: '192.0.2.1', path }), 1_000 + i)
+    expect(refusals.drain(10_000)).toEqual([
+      {
+        tenant: 'default',
+        address: '192.0.2.1',
+        count: 5,
+        first: '1970-01-01T00:00:01.000Z',
+        last: '1970-01-01T00:00:01.004Z',
+        samples: ['/a', '/b', '/c'].map((path) => ({ code: 'UNAUTHORIZED', reason: 'unknown_key', path })),
+      },
+    ])
+    expect(refusals.drain(20_000)).toEqual([])
+  })
+
+  it('keeps lines and memory bounded when every request has an address of its own', () => {
+    const refusals = new Refusals({ ...LIMITS, refusalAddressesMax: 500 })
+    let alone = 0
+    for (let i = 0; i < 20_000; i += 1) alone += admitted(refusals, 1, `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`, 0)
+    const summaries = refusals.drain(10_000)
+    expect(summaries.length).toBeLessThanOrEqual(LIMITS.refusalSummariesMax + 1)
+    expect(alone + summaries.reduce((sum, s) => sum + s.count, 0)).toBe(20_000)
+    expect(summaries.find((s) => s.address === '*')?.count).toBeGreaterThan(19_000)
+  })
+})
+
+describe('the network of an address', () => {
+  it.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['local', 'local'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['2001:0DB8:0001:0002::', '2001:db8:1:2::/64'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['not an address: at all', 'not an address: at all'],
+  ])('%s is %s', (address, network) => expect(networkOf(address)).toBe(network))
+})
