@@ -1,0 +1,1 @@
+export { type StandInOptions, type StandIns, startStandIns } from './stand-ins.ts'
