@@ -53,7 +53,14 @@ export function createIdentity({ store, secrets: { hasher, pepper }, clock, log 
   const authenticator = new Authenticator({ ring, hasher, clock, log, uses })
   const listeners = new Set<StoppedListener>()
   const stopped: StoppedListener = (keyId, how) => {
-    for (const listener of listeners) listener(keyId, how)
+    for (const listener of listeners) {
+      try {
+        listener(keyId, how)
+      } catch (thrown) {
+        // Whoever listens may fail; the key is disabled all the same.
+        log.error({ key: keyId, reason: reasonOf(thrown) }, 'a listener failed when a key was disabled')
+      }
+    }
   }
   const keys = createKeyService({ ring, store: keyStore, maker, hasher, authenticator, clock, log, inTurn: turnstile(), stopped })
 

@@ -46,7 +46,7 @@ async function takeOver(house: House, entry: LegacyEntry, options: ImportOptions
   const known = house.ring.legacy(entry.key)
   if (known) {
     if (!entry.disabled || known.disabledMs !== null) return null
-    await house.inTurn(() => disableKey(house, known, false))
+    await disableKey(house, known, false)
     return { disabled: known.fields.id }
   }
   const rights = options.rightsFromService ? rightsOfService(entry.service) : (rightsOf('all') ?? [])
@@ -107,7 +107,7 @@ async function disableGone(house: House, entries: readonly LegacyEntry[], source
   )
   const outcomes: Outcome[] = []
   for (const record of gone) {
-    await house.inTurn(() => disableKey(house, record, false))
+    await disableKey(house, record, false)
     outcomes.push({ disabled: record.fields.id })
   }
   return outcomes

@@ -137,6 +137,17 @@ describe('disabling and enabling', () => {
     expect(house.identity.keys.show(id).state).toBe('active')
   })
 
+  it('stops the key before anything else that is under way, and wins over an enabling that began before', async () => {
+    const { id, text } = await make()
+    await house.identity.keys.disable(id)
+    const work = [house.identity.keys.enable(id), house.identity.keys.rotate(id, { graceMs: HOUR }), house.identity.keys.disable(id)]
+    expect(await present(house.identity, text)).toBe('UNAUTHORIZED disabled')
+    await Promise.all(work)
+    expect(house.identity.keys.show(id).state).toBe('disabled')
+    house = await house.reopen()
+    expect(house.identity.keys.show(id).state).toBe('disabled')
+  })
+
   it('stops the key even when the store does not take it, and says that this will not last', async () => {
     const { id, text } = await make()
     await house.store.db.schema.alterTable('keys').renameTo('keys_away').execute()

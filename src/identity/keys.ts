@@ -58,9 +58,9 @@ export function createKeyService(house: House): KeyService {
     create: (input) => createKey(house, input),
     list: (filter = {}) => listKeys(house, filter),
     show: (idOrStart) => infoOf(findKey(house.ring, idOrStart), now()),
-    disable: (idOrStart, options = {}) => house.inTurn(() => disableKey(house, findKey(house.ring, idOrStart), options.now ?? false)),
-    enable: (idOrStart) => house.inTurn(() => enableKey(house, findKey(house.ring, idOrStart))),
-    rotate: (idOrStart, options) => house.inTurn(() => rotations.rotate(findKey(house.ring, idOrStart), options)),
+    disable: async (idOrStart, options = {}) => disableKey(house, findKey(house.ring, idOrStart), options.now ?? false),
+    enable: async (idOrStart) => enableKey(house, findKey(house.ring, idOrStart)),
+    rotate: async (idOrStart, options) => rotations.rotate(findKey(house.ring, idOrStart), options),
     validate: (keyOrId) => validateKey(house, keyOrId.trim()),
     importLegacy: (content, options) => importLegacy(house, content, options),
   }

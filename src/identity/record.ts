@@ -94,12 +94,11 @@ export class KeyRecord {
     return null
   }
 
-  rotate(fresh: SecretSlot, alias: KeyId | null, at: { rotatedMs: number; oldUntilMs: number }): void {
+  rotate(fresh: SecretSlot, at: { rotatedMs: number; oldUntilMs: number }): void {
     this.current.untilMs = at.oldUntilMs
     this.current.principal = principalOf(this.fields, true)
     this.old = this.current
     this.current = fresh
-    this.alias = alias
     this.rotatedMs = at.rotatedMs
     this.version += 1
   }

@@ -16,20 +16,22 @@ export interface RotateOptions {
  */
 export class Rotations {
   readonly #house: House
-  readonly #answers = new Map<string, KeyWithSecret>()
+  readonly #answers = new Map<string, Promise<KeyWithSecret>>()
 
   constructor(house: House) {
     this.#house = house
   }
 
-  /** To be called in turn: two of the same rotation at the same time must meet here one after the other. */
-  async rotate(record: KeyRecord, { graceMs, idempotencyKey }: RotateOptions): Promise<KeyWithSecret> {
-    const name = idempotencyKey === undefined ? null : `${record.fields.id} ${idempotencyKey}`
-    const before = name === null ? undefined : this.#answers.get(name)
+  rotate(record: KeyRecord, { graceMs, idempotencyKey }: RotateOptions): Promise<KeyWithSecret> {
+    if (idempotencyKey === undefined) return this.#renew(record, graceMs, null)
+    const name = `${record.fields.id} ${idempotencyKey}`
+    const before = this.#answers.get(name)
     if (before) return before
-    if (idempotencyKey !== undefined) await this.#refuseRepeated(record, idempotencyKey)
-    const answer = await this.#renew(record, graceMs, idempotencyKey ?? null)
-    if (name !== null) this.#remember(name, answer)
+    // The promise is kept, not its value, so that two of the same rotation at the same time are one.
+    const answer = this.#refuseRepeated(record, idempotencyKey).then(() => this.#renew(record, graceMs, idempotencyKey))
+    this.#answers.set(name, answer)
+    const forget = () => void this.#answers.delete(name)
+    answer.then(() => setTimeout(forget, LIMITS.rotationReplayMs).unref(), forget)
     return answer
   }
 
@@ -43,31 +45,38 @@ export class Rotations {
   }
 
   async #renew(record: KeyRecord, graceMs: number, idempotencyKey: string | null): Promise<KeyWithSecret> {
-    const { hasher, store, clock, ring, authenticator } = this.#house
-    const keyId = record.fields.id
-    const alias = record.fields.lookup === null ? null : (record.alias ?? this.#freeId())
-    const apiKey = mintKey(alias ?? keyId)
+    const { hasher, inTurn } = this.#house
+    // An imported key's id does not fit into our format, so its new text bears another that leads to it, the same for every rotation.
+    if (record.fields.lookup !== null) record.alias ??= this.#freeId()
+    const apiKey = mintKey(record.alias ?? record.fields.id)
+    // Hashed before the turn: under a flood this may wait for a while, and another key may have to be disabled meanwhile.
     const phc = await hasher.hash(apiKey)
+    return inTurn(() => this.#replace(record, { apiKey, phc, graceMs, idempotencyKey }))
+  }
+
+  async #replace(record: KeyRecord, { apiKey, phc, graceMs, idempotencyKey }: Replacement): Promise<KeyWithSecret> {
+    const { store, clock, ring, authenticator } = this.#house
     const rotatedMs = clock.nowMs()
     const oldUntilMs = rotatedMs + graceMs
-    const oldPhc = record.current.phc
-    await store.rotate({ id: newRotationId(), keyId, idempotencyKey, rotatedMs, oldUntilMs, phc, oldPhc, alias })
-    const fresh = new SecretSlot(phc, Number.POSITIVE_INFINITY, principalOf(record.fields, false))
+    const { alias, fields, current } = record
+    await store.rotate({ id: newRotationId(), keyId: fields.id, idempotencyKey, rotatedMs, oldUntilMs, phc, oldPhc: current.phc, alias })
+    const fresh = new SecretSlot(phc, Number.POSITIVE_INFINITY, principalOf(fields, false))
     authenticator.remember(fresh, apiKey)
-    record.rotate(fresh, alias, { rotatedMs, oldUntilMs })
+    record.rotate(fresh, { rotatedMs, oldUntilMs })
     ring.noteAlias(record)
     return { key: infoOf(record, rotatedMs), apiKey: new Secret(apiKey) }
   }
 
-  /** An imported key's id does not fit into our format, so its new text bears another that leads to it. */
   #freeId(): KeyId {
     let id = newKeyId()
     while (this.#house.ring.isTaken(id)) id = newKeyId()
     return id
   }
+}
 
-  #remember(name: string, answer: KeyWithSecret): void {
-    this.#answers.set(name, answer)
-    setTimeout(() => this.#answers.delete(name), LIMITS.rotationReplayMs).unref()
-  }
+interface Replacement {
+  readonly apiKey: string
+  readonly phc: string
+  readonly graceMs: number
+  readonly idempotencyKey: string | null
 }
