@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePort } from './free-port.ts'
+import { freePorts } from './free-port.ts'
 import { toolOrThrow } from './tools.ts'
 import { until } from './until.ts'
 
@@ -36,7 +36,7 @@ export interface RunningCaddy {
 export async function startCaddy({ gatekeeper, env = {}, replace = [] }: CaddyOptions): Promise<RunningCaddy> {
   const caddy = toolOrThrow('caddy')
   const home = mkdtempSync(join(tmpdir(), 'portcullis-caddy-'))
-  const [port, tlsPort] = [await freePort(), await freePort()]
+  const [port = 0, tlsPort = 0] = await freePorts(2)
   const child = spawn(caddy.path, [...caddy.args, 'run', '--config', configOf(home, replace), '--adapter', 'caddyfile'], {
     cwd: home,
     env: { ...process.env, ...caddy.env, ...caddyEnv(home, { port, tlsPort }), GATEKEEPER: gatekeeper, ...env },
