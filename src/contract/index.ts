@@ -1,2 +1,3 @@
 export * from './keys.ts'
 export * from './ledger.ts'
+export * from './media.ts'

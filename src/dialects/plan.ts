@@ -44,20 +44,24 @@ export interface StreamReader {
 export interface Interrupt {
   readonly progress: UpstreamRequest
   isOurs(answer: WholeAnswer): boolean
+  /** Nothing is at work there at all, so neither is ours. */
+  isIdle(answer: WholeAnswer): boolean
   readonly stop: UpstreamRequest
 }
 
 /** An operation in a backend's language: the request, and how to read its answer. */
 export interface Plan {
   readonly request: UpstreamRequest
-  /** Known before an answer comes, such as the characters of a text to speak. */
+  /** Known before an answer comes, such as the characters of a text to speak; counted once an answer is passed on. */
   readonly units?: Units
   /** For answers that pass untouched. */
   readonly reader?: (status: number, contentType: string) => StreamReader | null
   /** For answers that are translated; only called below status 400 when `fault` is given, always otherwise. */
   readonly reshape?: (answer: WholeAnswer) => LocalAnswer
-  /** What a status of 400 and above means. Without it such answers pass untouched. */
+  /** What a status of 400 and above means, or a content type that may not pass. Without it such answers pass untouched. */
   readonly fault?: (answer: WholeAnswer) => GatewayError
+  /** Which content types may pass below status 400; `fault` judges the others, such as an error told with status 200. */
+  readonly passes?: (contentType: string) => boolean
   /** Replaces the content type of an answer that passes untouched, where the backend mislabels it. */
   readonly contentType?: string
   readonly interrupt?: Interrupt

@@ -101,6 +101,7 @@ export function createCorridor(parts: CorridorParts): Corridor {
   function brokenPerform(visit: Visit, thrown: unknown): PerformEnd {
     const error = asGatewayError(thrown)
     if (error.code === 'INTERNAL') parts.log.error({ err: thrown, request: visit.envelope.id }, 'a request failed by our own fault')
+    if (visit.envelope.outgoing.destroyed) return { ended: 'client_closed', status: 0, bytesOut: 0, error }
     return { ended: 'refused', status: error.status, bytesOut: 0, error, tell: error }
   }
 

@@ -40,13 +40,24 @@ export class Visit {
   body: Buffer | null = null
   /** The body's fields, where the face translates them. */
   fields: Readonly<Record<string, unknown>> = {}
-  bytesIn = 0
+  /** Bytes of a body that was read whole. */
+  #bytesRead = 0
+  /** The body, where it is carried as it comes: it counts itself, so that a cut one is told as far as it came. */
+  upload: { readonly bytes: number } | null = null
   /** Set by whoever performs: ends the work at once. Before that, cutting the connection is all there is to do. */
   cut: ((ending: 'revoked' | 'refused', error: GatewayError) => void) | null = null
 
   constructor(envelope: Envelope, policy: Policy) {
     this.envelope = envelope
     this.policy = policy
+  }
+
+  get bytesIn(): number {
+    return this.upload?.bytes ?? this.#bytesRead
+  }
+
+  set bytesIn(bytes: number) {
+    this.#bytesRead = bytes
   }
 }
 

@@ -84,6 +84,7 @@ export class Upload extends Readable {
   readonly #bytesMax: number
   #stopWatch: () => void = () => {}
   #started = false
+  #whole = false
 
   constructor(envelope: Envelope, bytesMax: number) {
     super({ highWaterMark: 256 * 1024 })
@@ -124,10 +125,13 @@ export class Upload extends Readable {
   }
 
   readonly #onEnd = (): void => {
+    this.#whole = true
+    this.#stopWatch()
     this.push(null)
   }
 
+  /** A request closes as soon as its last byte is read, while the backend may still have to take what is buffered here. */
   readonly #onClose = (): void => {
-    if (!this.readableEnded) this.destroy(incomplete())
+    if (!this.#whole) this.destroy(incomplete())
   }
 }

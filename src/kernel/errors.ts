@@ -39,11 +39,13 @@ export const ERRORS = {
   BODY_INVALID: { status: 400, title: 'The body does not have the shape that this route takes' },
   UNSUPPORTED_MEDIA: { status: 415, title: 'This route does not take that content type or content encoding' },
   POLICY_REFUSED: { status: 403, title: 'The body asks for something that this key may not do' },
+  SPOOL_FULL: { status: 503, title: 'There is no room to put this upload aside at this moment', retryAfterS: 10 },
   // write intent
   AUDIT_UNAVAILABLE: { status: 503, title: 'The audit ledger cannot be written, so nothing is let through', retryAfterS: 5 },
   DRAINING: { status: 503, title: 'The gateway is shutting down', retryAfterS: 10 },
   // perform
   UPSTREAM_UNREACHABLE: { status: 503, title: 'The backend cannot be reached', retryAfterS: 5 },
+  UPSTREAM_BUSY: { status: 503, title: 'The backend says that it is busy', retryAfterS: 5 },
   UPSTREAM_DIED: { status: 502, title: 'The backend broke off or answered with rubbish', neverRetry: true },
   UPSTREAM_REFUSED: { status: 502, title: 'The backend answered with an error', neverRetry: true },
   UPSTREAM_REJECTED: { status: 400, title: 'The backend does not accept this request' },

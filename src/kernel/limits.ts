@@ -32,9 +32,19 @@ export const LIMITS = {
   formFieldBytesMax: 64 * KiB,
   formPartsMax: 64,
 
+  // what media routes take
+  nameCharsMax: 128, // of a voice, a sampler, a model
+  imageSidePxMin: 64,
+  imageSidePxMax: 2_048,
+  imageUpscaledSidePxMax: 4_096,
+  imageStepsMax: 150,
+  imagesPerJobMax: 16,
+  transcriptPromptCharsMax: 4_096, // goes into a query for some backends; Whisper itself reads 224 tokens of it
+
   // answers
   wholeAnswerBytesMax: 96 * MiB,
   errorAnswerBytesMax: 64 * KiB,
+  backendSentenceCharsMax: 300,
   usageTailBytesMax: 1 * MiB,
   clientStallMsMax: 60 * SECOND_MS,
 
@@ -109,7 +119,7 @@ export const LIMITS = {
   reportChunkBytes: 256 * KiB, // also the longest stretch of work between two turns of the event loop: about 3 ms
   reportLineBytesMax: 1 * MiB,
   reportAddressesMax: 200_000, // counted exactly up to here
-  reportSuspectsMax: 10_000,
+  reportSuspectsMax: 5_000,
   reportKeysMax: 10_000,
   reportUsersMax: 5_000,
   reportRoutesMax: 1_000,
@@ -119,6 +129,7 @@ export const LIMITS = {
   reportOpenIntentsMax: 100_000,
   reportEvidenceLinesMax: 10,
   reportMalformedShownMax: 20,
+  reportThreatsMax: 1_000,
   reportRowsShownMax: 20,
   reportHabitHoursMax: 504, // three weeks of a key's busy hours
   reportHabitDaysMax: 28, // how far before --hours the habit of a key is learnt

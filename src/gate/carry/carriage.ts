@@ -81,7 +81,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
       this.#status = status
       this.#contentType = String(headers['content-type'] ?? '')
       if (status >= 300 && status < 400 && status !== 304) throw this.#rubbish(`status ${status}: redirects are never followed`)
-      if (this.#plan.reshape !== undefined || (this.#plan.fault !== undefined && status >= 400)) this.#collected = []
+      if (this.#plan.reshape !== undefined || this.#isFault) this.#collected = []
       else this.#startRelay(status, headers)
     } catch (error) {
       this.#fail(error)
@@ -168,17 +168,23 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     else this.#finishAfterFlush('complete', null)
   }
 
+  /** An answer that is not passed on but told in our own words. */
+  get #isFault(): boolean {
+    const { fault, passes } = this.#plan
+    return fault !== undefined && (this.#status >= 400 || passes?.(this.#contentType) === false)
+  }
+
   #collect(collected: Buffer[], chunk: Buffer): void {
     this.#collectedBytes += chunk.length
-    const max = this.#status >= 400 ? LIMITS.errorAnswerBytesMax : LIMITS.wholeAnswerBytesMax
+    const max = this.#isFault ? LIMITS.errorAnswerBytesMax : LIMITS.wholeAnswerBytesMax
     if (this.#collectedBytes <= max) collected.push(chunk)
-    else if (this.#status < 400) throw this.#rubbish(`an answer of more than ${max} bytes`)
+    else if (!this.#isFault) throw this.#rubbish(`an answer of more than ${max} bytes`)
   }
 
   #answerCollected(collected: Buffer[]): void {
     const answer: WholeAnswer = { status: this.#status, contentType: this.#contentType, body: Buffer.concat(collected) }
     this.#collected = null
-    if (answer.status >= 400 && this.#plan.fault !== undefined) throw this.#plan.fault(answer)
+    if (this.#isFault && this.#plan.fault !== undefined) throw this.#plan.fault(answer)
     if (this.#plan.reshape === undefined) throw this.#rubbish(`status ${answer.status}`)
     const local = this.#plan.reshape(answer)
     this.#answer(local)
@@ -218,7 +224,8 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
 
   #fail(thrown: unknown): void {
     const error = upstreamFault(thrown, this.#service.name)
-    this.#end(ENDING_OF[error.code] ?? 'upstream_died', error)
+    const left = error.code === 'BODY_INCOMPLETE' && this.#outgoing.destroyed
+    this.#end(left ? 'client_closed' : (ENDING_OF[error.code] ?? 'upstream_died'), error)
   }
 
   /** The one end. What was begun towards the caller is ended in the face's own words where it has any, and otherwise cut, never closed cleanly. */
@@ -237,7 +244,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
       status: unsent && error ? error.status : this.#outgoing.headersSent ? this.#status : 0,
       bytesOut: this.#bytesOut,
       ...(this.#firstByteMs >= 0 ? { firstByteMs: this.#firstByteMs } : {}),
-      ...unitsOf(this.#units ?? report?.units ?? this.#plan.units, report?.estimated),
+      ...unitsOf(this.#units ?? report?.units ?? (this.#outgoing.headersSent ? this.#plan.units : undefined), report?.estimated),
       ...(error !== null ? { error } : {}),
       ...(unsent && error !== null ? { tell: error } : {}),
     })
@@ -257,11 +264,13 @@ const ENDING_OF: Readonly<Record<string, Ending>> = {
   UPSTREAM_TIMEOUT: 'deadline',
   UPSTREAM_REJECTED: 'complete',
   UPSTREAM_REFUSED: 'complete',
+  UPSTREAM_BUSY: 'complete',
   UPSTREAM_UNREACHABLE: 'refused',
   BODY_TOO_LARGE: 'refused',
   BODY_TOO_SLOW: 'refused',
   BODY_INVALID: 'refused',
-  BODY_INCOMPLETE: 'client_closed',
+  BODY_INCOMPLETE: 'refused',
+  UNSUPPORTED_MEDIA: 'refused',
 }
 
 const unitsOf = (units: Ended['units'], estimated: true | undefined): Pick<Ended, 'units' | 'estimated'> =>

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { Pool } from 'undici'
 import { type BackendQueue, createQueue, type Service } from '../../catalog/index.ts'
 import type { Plan } from '../../dialects/index.ts'
@@ -55,19 +56,19 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
     const { pool, basePath } = targetOf(service)
     return new Promise((settle) => {
       const carriage = new Carriage(visit, service, plan, { clock, sweep }, settle)
-      if (carriage.over) return
+      if (carriage.over) return discard(plan)
       const { method, path, headers, body } = plan.request
-      const sent: Record<string, string> = { ...headers, 'accept-encoding': 'identity', 'x-request-id': visit.envelope.id }
-      if (service.auth !== null) sent[service.auth.header] = service.auth.value.reveal()
+      const sent = { ...headers, 'accept-encoding': 'identity', 'x-request-id': visit.envelope.id, ...ownHeaders(service) }
       pool.dispatch({ method, path: basePath + path, headers: sent, body }, carriage)
     })
   }
 
   /** The place at the backend is held until a job that was left behind has been stopped, or the next one would queue up behind it. */
   const stopJob = async (service: Service, plan: Plan, end: CarriageEnd): Promise<void> => {
-    if (plan.interrupt === undefined || end.ended === 'complete' || end.error?.code === 'UPSTREAM_UNREACHABLE') return
+    // Such a backend answers only when its job is over.
+    if (plan.interrupt === undefined || end.firstByteMs !== undefined || end.error?.code === 'UPSTREAM_UNREACHABLE') return
     try {
-      const stopped = await interruptOurs(targetOf(service).pool, plan.interrupt)
+      const stopped = await interruptOurs({ ...targetOf(service), headers: ownHeaders(service) }, plan.interrupt)
       if (!stopped) log.warn({ service: service.name }, 'a job whose caller left was not found at its backend, so nothing was interrupted')
     } catch (error) {
       log.warn({ service: service.name, err: error }, 'a job whose caller left could not be interrupted')
@@ -77,7 +78,11 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
   return {
     queueOf,
     async carry(visit, service, plan) {
-      if (service.concurrency === 0) return send(visit, service, plan)
+      if (service.concurrency === 0) {
+        const end = await send(visit, service, plan)
+        if (plan.interrupt !== undefined) void stopJob(service, plan, end)
+        return end
+      }
       const left = new AbortController()
       const leave = (): void => left.abort()
       visit.envelope.outgoing.on('close', leave)
@@ -88,6 +93,7 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
         void stopJob(service, plan, end).finally(release)
         return end
       } catch (error) {
+        discard(plan)
         return refusedInQueue(error)
       } finally {
         visit.envelope.outgoing.off('close', leave)
@@ -95,6 +101,15 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
     },
     close: () => pools.close(),
   }
+}
+
+const NONE: Readonly<Record<string, string>> = Object.freeze({})
+/** The backend's own credential, from configuration. */
+const ownHeaders = ({ auth }: Service): Readonly<Record<string, string>> => (auth === null ? NONE : { [auth.header]: auth.value.reveal() })
+
+/** A body that nobody will take must be let go, or its upload would wait for ever. */
+function discard({ request: { body } }: Plan): void {
+  if (body instanceof Readable) body.destroy()
 }
 
 function refusedInQueue(thrown: unknown): CarriageEnd {

@@ -4,12 +4,21 @@ import { LIMITS } from '../../kernel/index.ts'
 
 const ASK_EVERY_MS = 200
 const ASK_MS_MAX = 60_000
+/** Between two jobs there is a moment with none, and our own may not have been taken up yet: only a second without any is idleness. */
+const IDLE_ASKS_MAX = 5
 
-async function ask(pool: Pool, request: UpstreamRequest): Promise<WholeAnswer> {
+/** Where a backend is, and what it wants to see of us. */
+export interface Backend {
+  readonly pool: Pool
+  readonly basePath: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+async function ask({ pool, basePath, headers: own }: Backend, request: UpstreamRequest): Promise<WholeAnswer> {
   const { statusCode, headers, body } = await pool.request({
     method: request.method,
-    path: request.path,
-    headers: { ...request.headers },
+    path: basePath + request.path,
+    headers: { ...request.headers, ...own },
     body: request.body,
     headersTimeout: LIMITS.probeMsMax,
     bodyTimeout: LIMITS.probeMsMax,
@@ -21,14 +30,17 @@ async function ask(pool: Pool, request: UpstreamRequest): Promise<WholeAnswer> {
  * Stops a job whose caller has left, and only that job: `interrupt` is global, so it is sent only while the backend says that ours is
  * the one at work. A job that still waits behind somebody else's is asked after for a minute.
  */
-export async function interruptOurs(pool: Pool, { progress, isOurs, stop }: Interrupt): Promise<boolean> {
+export async function interruptOurs(backend: Backend, { progress, isOurs, isIdle, stop }: Interrupt): Promise<boolean> {
+  let idleAsks = 0
   for (let waitedMs = 0; waitedMs < ASK_MS_MAX; waitedMs += ASK_EVERY_MS) {
-    const answer = await ask(pool, progress)
+    const answer = await ask(backend, progress)
     if (answer.status !== 200) return false
     if (isOurs(answer)) {
-      await ask(pool, stop)
+      await ask(backend, stop)
       return true
     }
+    idleAsks = isIdle(answer) ? idleAsks + 1 : 0
+    if (idleAsks === IDLE_ASKS_MAX) return false
     await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS).unref())
   }
   return false

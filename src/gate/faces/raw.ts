@@ -22,8 +22,6 @@ export function rawFace(service: Service, route: Route): (visit: Visit, params: 
 
 function uploadOf(visit: Visit, route: Route): Upload {
   const upload = new Upload(visit.envelope, route.bodyBytesMax)
-  upload.on('close', () => {
-    visit.bytesIn = upload.bytes
-  })
+  visit.upload = upload
   return upload
 }
