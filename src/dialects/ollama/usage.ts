@@ -3,10 +3,11 @@ import { LIMITS } from '../../kernel/index.ts'
 import type { StreamReader, StreamReport } from '../plan.ts'
 
 const NEWLINE = 0x0a
+const WHITE = new Set([NEWLINE, 0x0d, 0x20, 0x09])
 
 /**
  * Reads the last object of an NDJSON stream, or the single object of an answer that does not stream. It keeps references to the bytes of the
- * line that is not yet over; only that one line is ever parsed, after the last byte has gone to the caller.
+ * last line that is not empty; only that one line is ever parsed, after the last byte has gone to the caller.
  */
 export function ollamaReader(status: number, contentType: string): StreamReader | null {
   if (status !== 200) return null
@@ -15,35 +16,50 @@ export function ollamaReader(status: number, contentType: string): StreamReader 
   let tail: Buffer[] = []
   let tailBytes = 0
   let lines = 0
+  let lineIsOver = false
   let overlong = false
+  const keep = (part: Buffer): void => {
+    tail.push(part)
+    tailBytes += part.length
+    if (tailBytes <= LIMITS.usageTailBytesMax) return
+    tail = [] // only the `context` of a very long talk is; its counts are then estimated, and it is not taken for a cut stream
+    tailBytes = 0
+    overlong = true
+  }
   return {
     chunk(chunk) {
-      const last = chunk.length - 1
-      // A chunk that ends a line holds the newest whole line after its last but one newline; the usual chunk is exactly one line.
-      const from = streams ? chunk.lastIndexOf(NEWLINE, chunk[last] === NEWLINE ? last - 1 : last) + 1 : 0
-      if (streams && (from > 0 || endsLine(tail))) {
-        tail = []
-        tailBytes = 0
-        overlong = false
+      if (!streams) return keep(chunk)
+      const end = trimmedLength(chunk)
+      if (end > 0) {
+        // The usual chunk is exactly one line; where it holds more, the newest begins after the last newline before its own.
+        const from = chunk.lastIndexOf(NEWLINE, end - 1) + 1
+        if (from > 0 || lineIsOver) {
+          tail = []
+          tailBytes = 0
+          lineIsOver = overlong = false
+        }
+        keep(from === 0 ? chunk : chunk.subarray(from))
       }
-      if (streams && chunk[last] === NEWLINE) lines += 1
-      tail.push(from === 0 ? chunk : chunk.subarray(from))
-      tailBytes += chunk.length - from
-      if (tailBytes > LIMITS.usageTailBytesMax) {
-        tail = [] // only the `context` of a very long talk is; its counts are then estimated, and it is not taken for a cut stream
-        tailBytes = 0
-        overlong = true
+      if (!lineIsOver && chunk.includes(NEWLINE, end)) {
+        lineIsOver = true
+        lines += 1
       }
     },
     report: () => (overlong ? { finished: true, failed: false, ...estimated(lines) } : reportOf(tail, lines, streams)),
   }
 }
 
-const endsLine = (parts: readonly Buffer[]): boolean => parts.at(-1)?.at(-1) === NEWLINE
+/** The length without the white space at the end: an empty line is no line, and a newline may come in a packet of its own. */
+function trimmedLength(chunk: Buffer): number {
+  let end = chunk.length
+  while (end > 0 && WHITE.has(chunk[end - 1] ?? 0)) end -= 1
+  return end
+}
 
 function reportOf(tail: readonly Buffer[], lines: number, streams: boolean): StreamReport {
   const last = parse(tail)
-  if (last === null) return { finished: !streams, failed: false, ...estimated(lines) }
+  // Half an object is a cut answer too, though its connection ended as answers without a length do.
+  if (last === null) return { finished: false, failed: false, ...estimated(lines) }
   if (typeof last.error === 'string') return { finished: true, failed: true, ...estimated(lines) }
   const done = last.done === true || last.status === 'success' || !streams
   const units = unitsOf(last)
