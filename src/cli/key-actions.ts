@@ -12,7 +12,6 @@ import {
   type ValidateKeyAnswer,
   validateKeyAnswer,
 } from '../contract/index.ts'
-import { keyIdOf } from '../identity/index.ts'
 import { LIMITS } from '../kernel/index.ts'
 import { readSecretFile, SecretFileFault } from '../secrets/index.ts'
 import { type AdminClient, ask } from './key-client.ts'
@@ -77,11 +76,15 @@ export function readKeyFile(path: string): KeyFile {
 export const importKeys = (client: AdminClient, file: KeyFile, rightsFromService: boolean): Promise<ImportKeysAnswer> =>
   ask(client, importKeysAnswer, 'POST', `${KEYS}/import`, { ...file, rights_from_service: rightsFromService })
 
-/** A whole key where an id belongs would travel in a request line; its id is taken out of it here. */
+/** A whole key where an id belongs must not travel in a request line, well-formed or not: only what a key id shows of it is sent. */
 function pathOf(id: string): string {
   const text = id.trim()
-  return `${KEYS}/${encodeURIComponent(keyIdOf(text) ?? text)}`
+  const shown = text.startsWith('pcl_') ? text.slice(4, 16) : text.length >= LEGACY_KEY_CHARS_MIN ? text.slice(0, 8) : text
+  return `${KEYS}/${encodeURIComponent(shown)}`
 }
+
+/** Longer than any key id. */
+const LEGACY_KEY_CHARS_MIN = 20
 
 const GRACE = /^(\d{1,6})(s|m|h|d)$/
 const SECONDS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const

@@ -127,6 +127,10 @@ describe('portcullis key, for keys that are there', () => {
   it('takes a whole key for its id, and does not send the rest of it', async () => {
     const text = await generate()
     expect((await key(['disable', text])).out).toContain(idOf(text))
+    expect((await key(['enable', `${text.slice(0, 50)}00000`])).out).toContain(idOf(text))
+    const legacy = 'e5c4b8c2-1111-4222-8333-444455556666'
+    await house.identity.keys.importLegacy(JSON.stringify({ [legacy]: { user: 'bob' } }), { rightsFromService: false })
+    expect((await key(['disable', legacy])).out).toContain('legacy_e5c4b8c2')
   })
 
   it('rotates with a grace that people can write', async () => {

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ManualClock, manualClock } from '../../test/support/clock.ts'
 import { type KeyHouse, newKey, openKeyHouse, present } from '../../test/support/key-house.ts'
@@ -60,6 +61,22 @@ describe('presenting a key', () => {
       .catch((error: unknown) => error)
     expect(refusedKeyId(thrown) ?? null).toBe(keyId)
     expect(argonRuns()).toBe(before)
+  })
+
+  it('of any text whatever ends in a refusal of ours, also where there are imported keys', async () => {
+    const { text } = await makeKey()
+    const content = JSON.stringify({ 'e5c4b8c2-1111-4222-8333-444455556666': { user: 'bob' } })
+    await house.identity.keys.importLegacy(content, { rightsFromService: false })
+    const noise = fc.oneof(
+      fc.string({ maxLength: 300, unit: 'binary' }),
+      fc.nat(54).map((n) => text.slice(0, n)),
+      fc.nat(200).map((n) => text + 'x'.repeat(n + 1)),
+    )
+    await fc.assert(
+      fc.asyncProperty(noise, fc.nat(), async (credential, n) => {
+        expect(await present(house.identity, credential, `host ${n}`)).toMatch(/^UNAUTHORIZED (?:malformed|bad_crc|unknown_key)$/)
+      }),
+    )
   })
 
   it('with a wrong secret is refused, by argon2 once and from memory after that', async () => {

@@ -88,7 +88,7 @@ describe('the rate of a key', () => {
     const gaps = fc.array(fc.integer({ min: 0, max: 700 }), { minLength: 1, maxLength: 200 })
     fc.assert(
       fc.property(gaps, fc.integer({ min: 1, max: 20 }), (waits, count) => {
-        const key = keyWith(`${count}/s`, 0, `k${Math.random()}`)
+        const key = keyWith(`${count}/s`, 0, `k${waits.length} ${count} ${clock.monoMs()}`)
         const accepted: number[] = []
         for (const wait of waits) {
           clock.advance(wait)

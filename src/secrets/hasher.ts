@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os'
-import argon2 from 'argon2'
 import { type Clock, GatewayError, LIMITS } from '../kernel/index.ts'
 import { ARGON_PARAMETERS, phcFault } from './phc.ts'
 import { type Claim, type Waiter, WaitingLine } from './waiting.ts'
@@ -87,7 +86,7 @@ export function createHasher({ clock, inFlightMax = defaultInFlight(), queueMax 
   }
 
   return {
-    hash: (secret) => within(ownWork(), () => argon2.hash(secret, { type: argon2.argon2id, ...ARGON_PARAMETERS })),
+    hash: (secret) => within(ownWork(), () => hashAnew(secret)),
     verify: async (secret, phcs, claim) => {
       refuseForeign(phcs)
       return within(claim, () => firstThatFits(secret, phcs))
@@ -103,7 +102,16 @@ function ownWork(): Claim {
   return { keyId: `own work ${ownWorkCount}`, address: '', addressFailures: 0, keyFailures: 0 }
 }
 
+/** Loaded with the first secret: a command that only lists keys need not wait for it. */
+const loadArgon2 = async () => (await import('argon2')).default
+
+async function hashAnew(secret: string): Promise<string> {
+  const argon2 = await loadArgon2()
+  return argon2.hash(secret, { type: argon2.argon2id, ...ARGON_PARAMETERS })
+}
+
 async function firstThatFits(secret: string, phcs: readonly string[]): Promise<number> {
+  const argon2 = await loadArgon2()
   for (const [at, phc] of phcs.entries()) {
     if (await argon2.verify(phc, secret)) return at
   }
