@@ -15,7 +15,8 @@ const { systemClock } = await import(pathToFileURL(kernelModule).href)
 // A synchronous write: what was said must not be lost with the process.
 const say = (line) => writeSync(1, `${line}\n`)
 const log = { info() {}, warn() {}, error() {} }
-const onState = (ok) => say(`s ${ok ? 1 : 0}`)
+let stopped = false
+const onState = (ok) => stopped || say(`s ${ok ? 1 : 0}`)
 const ledger = await openLedger({ file, keyDir, sync, rotateMiB, keepDays: 400, clock: systemClock, log, onState })
 await ledger.lifecycle({ what: 'start' }).catch(() => {})
 say('ready')
@@ -30,7 +31,6 @@ const about = {
   route: '/chat/api/generate',
   service: 'chat',
 }
-let stopped = false
 let count = 0
 
 async function caller() {

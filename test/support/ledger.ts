@@ -107,11 +107,10 @@ export function verifyPlace(
   })
 }
 
-/** The lines of a place's segments that are not empty, as objects. */
-export function linesOf(...files: readonly string[]): Record<string, unknown>[] {
-  return files.flatMap((file) =>
-    readFileSync(file, 'utf8')
-      .split('\n')
-      .flatMap((text): Record<string, unknown>[] => (text === '' ? [] : [JSON.parse(text)])),
-  )
-}
+/** The lines of a text that are not empty, as objects. */
+export const objectsIn = (text: string): Record<string, unknown>[] =>
+  text.split('\n').flatMap((line): Record<string, unknown>[] => (line === '' ? [] : [JSON.parse(line)]))
+
+/** The same of whole files. */
+export const linesOf = (...files: readonly string[]): Record<string, unknown>[] =>
+  files.flatMap((file) => objectsIn(readFileSync(file, 'utf8')))
