@@ -89,7 +89,8 @@ describe('the rate of a key', () => {
     const gaps = fc.array(fc.integer({ min: 0, max: 700 }), { minLength: 1, maxLength: 200 })
     fc.assert(
       fc.property(gaps, fc.integer({ min: 1, max: 20 }), (waits, count) => {
-        const key = keyWith(`${count}/s`, 0, `k${(serial += 1)}`)
+        serial += 1
+        const key = keyWith(`${count}/s`, 0, `k${serial}`)
         const accepted: number[] = []
         for (const wait of waits) {
           clock.advance(wait)
