@@ -41,6 +41,7 @@ describe('the reader of Ollama answers', () => {
   it.each([
     ['after whole lines', [line('a'), line('b')], 2],
     ['within a line', [line('a'), '{"model":"m","resp'], 1],
+    ['within a line that shares its packet', [`${line('a')}{"model"`], 1],
     ['within the last line', [line('a'), line('b'), LAST.slice(0, -1)], 2],
   ])('tells a stream that was cut %s, and estimates what it used', (_name, chunks, tokens) => {
     expect(reportOf(STREAM, ...chunks)).toEqual({ finished: false, failed: false, units: { tokens_out: tokens }, estimated: true })

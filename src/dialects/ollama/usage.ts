@@ -33,6 +33,7 @@ export function ollamaReader(status: number, contentType: string): StreamReader 
       if (end > 0) {
         // The usual chunk is exactly one line; where it holds more, the newest begins after the last newline before its own.
         const from = chunk.lastIndexOf(NEWLINE, end - 1) + 1
+        if (from > 0 && !lineIsOver) lines += 1
         if (from > 0 || lineIsOver) {
           tail = []
           tailBytes = 0
