@@ -8,14 +8,12 @@ export class LedgerLines {
   #head = '0'.repeat(64)
   #seq = 0
 
-  /** The two lines of a request that was carried. */
-  carried(atMs: number, about: IntentEntry, ending: Omit<OutcomeEntry, keyof IntentEntry>): string {
-    const intent = this.#line(atMs, 'intent', about)
-    return intent + this.#line(atMs + ending.total_ms, 'outcome', { ...about, ...ending })
-  }
-
   intent(atMs: number, about: IntentEntry): string {
     return this.#line(atMs, 'intent', about)
+  }
+
+  outcome(atMs: number, entry: OutcomeEntry): string {
+    return this.#line(atMs, 'outcome', entry)
   }
 
   refused(atMs: number, entry: RefusedEntry): string {

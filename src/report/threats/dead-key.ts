@@ -1,0 +1,62 @@
+import { LIMITS } from '../../kernel/index.ts'
+import { Book } from '../count/book.ts'
+import { Few } from '../count/few.ts'
+import type { Place, Sighting } from '../sighting.ts'
+import type { KeyNetworks } from './key-networks.ts'
+import { originOf } from './network.ts'
+import type { Detector, Finding, Severity } from './threat.ts'
+import { Trail } from './trail.ts'
+
+interface Corpse {
+  readonly trail: Trail
+  readonly reasons: Few
+  readonly addresses: Few
+  fromElsewhere: boolean
+}
+
+const newCorpse = (): Corpse => ({ trail: new Trail(), reasons: new Few(), addresses: new Few(), fromElsewhere: false })
+
+/** Reasons by how much they say: a disabled key was taken from somebody on purpose, an expired one is most often forgotten. */
+const WORDS: Readonly<Record<string, { severity: Severity; word: string }>> = {
+  disabled: { severity: 'medium', word: 'Disabled' },
+  rotated_out: { severity: 'medium', word: 'Rotated-out' },
+  expired: { severity: 'low', word: 'Expired' },
+}
+
+/** Use of a key that is disabled, expired or rotated out. Whoever sends one holds a secret that once was good. */
+export class DeadKeys implements Detector {
+  readonly #homes: KeyNetworks
+  readonly #corpses = new Book<Corpse>(LIMITS.reportKeysMax, newCorpse, (corpse) => corpse.trail.count)
+
+  constructor(homes: KeyNetworks) {
+    this.#homes = homes
+  }
+
+  see(s: Sighting, place: Place): void {
+    if (s.offence !== 'dead_key' || s.key === '') return
+    const corpse = this.#corpses.of(s.key)
+    corpse.trail.note(s, place)
+    corpse.reasons.add(s.reason)
+    corpse.addresses.add(s.address)
+    if (this.#homes.isAtHome(s.key, originOf(s.address).network) === false) corpse.fromElsewhere = true
+  }
+
+  findings(): Finding[] {
+    return [...this.#corpses].map(([key, corpse]) => {
+      // The worst reason names it.
+      const worst = Object.entries(WORDS).find(([reason]) => corpse.reasons.list.includes(reason))?.[1] ?? { severity: 'low', word: 'Dead' }
+      const times = corpse.trail.count === 1 ? 'once' : `${corpse.trail.count} times`
+      return {
+        kind: 'dead_key',
+        severity: corpse.fromElsewhere ? 'high' : worst.severity,
+        title: `${worst.word} key ${key} was used ${times}${corpse.fromElsewhere ? ', from a network it was never used from before' : ''}`,
+        subject: { type: 'key', id: key, user: this.#homes.userOf(key) },
+        trail: corpse.trail,
+        addresses: corpse.addresses.list,
+        advice: corpse.fromElsewhere
+          ? 'Treat the old secret as leaked. Find out where it was kept, and rotate what was kept beside it.'
+          : 'Find the program that still uses it and give it a new key. It is refused, so nothing is lost but its work.',
+      }
+    })
+  }
+}
