@@ -1,5 +1,7 @@
 export { type InspectedBody, inspectOllamaBody, type OllamaRules } from './ollama/policy.ts'
 export { ollamaReader } from './ollama/usage.ts'
+export type { Audio, ImageJob, Operations, SimpleImage, Speech, Transcription } from './operations.ts'
 export type { Interrupt, LocalAnswer, Plan, StreamReader, StreamReport, UpstreamRequest, WholeAnswer } from './plan.ts'
 export { probeOf } from './probe.ts'
 export { type RawRequest, rawPath, rawPlan } from './raw.ts'
+export { operationOf } from './table.ts'

@@ -1,6 +1,6 @@
 import type { IntentEntry, LifecycleEntry, OutcomeEntry, RefusedEntry } from '../contract/index.ts'
 import { asGatewayError, credentialOf, type Envelope, type ErrorShape, errorAnswer } from '../http/index.ts'
-import { type Clock, DEFAULT_TENANT, GatewayError, type KeyPrincipal, type Principal } from '../kernel/index.ts'
+import { type Clock, DEFAULT_TENANT, GatewayError, type KeyPrincipal, type Principal, Slots } from '../kernel/index.ts'
 import { type Ended, intentOf, outcomeOf, type Policy, refusalOf, Visit } from './visit.ts'
 
 /** What the corridor needs of the other rooms, and no more. */
@@ -33,7 +33,7 @@ export interface Corridor {
   admit(envelope: Envelope, policy: Policy, perform: Perform): Promise<void>
   /** Records and answers what cannot be admitted at all: no route, wrong method, a malformed envelope. */
   turnAway(envelope: Envelope, error: GatewayError, service: string, errors: ErrorShape): void
-  readonly inFlight: ReadonlySet<Visit>
+  readonly inFlight: Pick<Slots<Visit>, 'size' | typeof Symbol.iterator>
   /** From now on everything new is refused; what runs may finish. */
   drain(): void
 }
@@ -45,7 +45,7 @@ const NO_HOLD: Hold = { release() {} }
 
 export function createCorridor(parts: CorridorParts): Corridor {
   const { clock, ledger, limits, observer } = parts
-  const inFlight = new Set<Visit>()
+  const inFlight = new Slots<Visit>()
   let draining = false
 
   /** The corridor. Each line is one of its steps, in the order of ARCHITECTURE.md; nothing else reaches a backend or changes state. */

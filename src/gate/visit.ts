@@ -1,7 +1,7 @@
 import type { Ending, IntentEntry, OutcomeEntry, RefusedEntry, Units } from '../contract/index.ts'
 import type { Envelope, ErrorShape } from '../http/index.ts'
 import type { Principal, Right } from '../kernel/index.ts'
-import { clip, DEFAULT_TENANT, type GatewayError, LIMITS } from '../kernel/index.ts'
+import { clip, DEFAULT_TENANT, type GatewayError, LIMITS, type Slotted } from '../kernel/index.ts'
 
 /** What a route asks of whoever comes. A route line reads as one. */
 export interface Policy {
@@ -29,7 +29,8 @@ export interface Ended {
 }
 
 /** One request on its way through the corridor: what is known of it so far. */
-export class Visit {
+export class Visit implements Slotted {
+  slot = -1
   readonly envelope: Envelope
   readonly policy: Policy
   principal: Principal | null = null

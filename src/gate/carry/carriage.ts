@@ -23,6 +23,7 @@ export type CarriageEnd = Ended & { readonly tell?: GatewayError }
  * caller reads slowly the backend's socket is paused. The callbacks never throw, because Hono's onError does not stand behind them.
  */
 export class Carriage implements Dispatcher.DispatchHandler, Watched {
+  slot = -1
   readonly #visit: Visit
   readonly #service: Service
   readonly #plan: Plan

@@ -1,7 +1,7 @@
-import type { Clock } from '../../kernel/index.ts'
+import { type Clock, Slots, type Slotted } from '../../kernel/index.ts'
 
-/** Whatever has deadlines. Asked a few times a second; true when it has ended itself. */
-export interface Watched {
+/** Whatever has deadlines, and is asked a few times a second whether one has passed. */
+export interface Watched extends Slotted {
   overdue(nowMs: number): void
 }
 
@@ -19,7 +19,7 @@ const LOOK_EVERY_MS = 50
  * that fires up to 50 ms late costs nobody anything.
  */
 export function createSweep(clock: Clock): Sweep {
-  const watched = new Set<Watched>()
+  const watched = new Slots<Watched>()
   let nowMs = clock.monoMs()
   let timer: NodeJS.Timeout | null = null
   const look = (): void => {

@@ -1,17 +1,21 @@
 import type { OperationName, Route, Service } from '../../catalog/index.ts'
-import type { Plan } from '../../dialects/index.ts'
-import type { Visit } from '../visit.ts'
+import type { Face } from './face.ts'
+import { imageFace, imageModelsFace, imageSamplersFace, simpleImageFace } from './image.ts'
 import { rawFace } from './raw.ts'
+import { speechFace, voicesFace } from './speech.ts'
+import { transcribeFace } from './transcribe.ts'
 
-/** A face turns a request that may pass into an operation, planned in the service's dialect. */
-export type Face = (visit: Visit, params: Readonly<Record<string, string>>) => Plan | Promise<Plan>
+export type { Face } from './face.ts'
 
-const FACES: Readonly<Partial<Record<OperationName, (service: Service, route: Route) => Face>>> = {
+const FACES: Readonly<Record<OperationName, (service: Service, route: Route) => Face>> = {
   raw: rawFace,
+  speech: speechFace,
+  voices: voicesFace,
+  image: imageFace,
+  'simple-image': simpleImageFace,
+  'image-models': imageModelsFace,
+  'image-samplers': imageSamplersFace,
+  transcribe: transcribeFace,
 }
 
-export function faceOf(service: Service, route: Route): Face {
-  const make = FACES[route.operation]
-  if (make === undefined) throw new Error(`no face for ${route.operation}`) // the tables of catalog and gate are held together by a test
-  return make(service, route)
-}
+export const faceOf = (service: Service, route: Route): Face => FACES[route.operation](service, route)

@@ -1,0 +1,25 @@
+import type { DialectName } from '../catalog/index.ts'
+import { a1111Operations } from './a1111/image.ts'
+import { asrOperations } from './asr/transcribe.ts'
+import { openaiSpeech } from './openai/speech.ts'
+import { openaiTranscription } from './openai/transcribe.ts'
+import type { Operations } from './operations.ts'
+import { speakOperations } from './speak/speech.ts'
+import { whisperCppOperations } from './whispercpp/transcribe.ts'
+
+/** Which language can say what. Same-protocol routes need nothing of this. */
+const DIALECTS: Readonly<Record<DialectName, Partial<Operations>>> = {
+  ollama: {},
+  speak: speakOperations,
+  openai: { ...openaiSpeech, ...openaiTranscription },
+  a1111: a1111Operations,
+  asr: asrOperations,
+  whispercpp: whisperCppOperations,
+  plain: {},
+}
+
+export function operationOf<Name extends keyof Operations>(dialect: DialectName, name: Name): Operations[Name] {
+  const operation = DIALECTS[dialect][name]
+  if (operation === undefined) throw new Error(`${dialect} cannot say ${name}`) // configuration gives a service only dialects that can
+  return operation as Operations[Name] // the table's row of this very name
+}

@@ -1,0 +1,75 @@
+import type { TranscriptSegment, Units, VerboseTranscriptAnswer } from '../contract/index.ts'
+import { backendFault, isRecord, jsonOf, rubbish, sentenceOf } from './fault.ts'
+import type { Transcription } from './operations.ts'
+import type { LocalAnswer, WholeAnswer } from './plan.ts'
+import { localJson } from './requests.ts'
+
+/** The answer to a transcription, the same in shape whichever backend heard it. */
+export const transcriptAnswerOf =
+  (transcription: Transcription) =>
+  (answer: WholeAnswer): LocalAnswer => {
+    const { format, audio } = transcription
+    if (format === 'json' || format === 'verbose_json') return heardAnswer(answer, transcription)
+    return textAnswer(answer, format, { bytes: audio.bytes })
+  }
+
+function heardAnswer(answer: WholeAnswer, { format, audio, task, language }: Transcription): LocalAnswer {
+  const heard = jsonOf(answer.body.toString('utf8')) // the content type tells nothing: one backend calls JSON text/plain, another calls text text/html
+  if (!isRecord(heard) || typeof heard.text !== 'string') {
+    const sentence = sentenceOf(answer)
+    throw rubbish(sentence === '' ? 'no transcript' : `no transcript, but: ${sentence}`)
+  }
+  const duration = durationOf(heard)
+  const units: Units = { bytes: audio.bytes, ...(duration === undefined ? {} : { seconds: duration }) }
+  const text = heard.text.trim()
+  if (format === 'json') return localJson({ text }, units)
+  const verbose: VerboseTranscriptAnswer = {
+    task,
+    language: typeof heard.language === 'string' ? heard.language : (language ?? ''),
+    ...(duration === undefined ? {} : { duration }),
+    text,
+    segments: Array.isArray(heard.segments) ? heard.segments.flatMap((segment, index) => segmentOf(segment, index) ?? []) : [],
+  }
+  return localJson(verbose, units)
+}
+
+/** OpenAI tells a duration in `usage`, or in the answer itself when it is verbose. */
+function durationOf({ duration, usage }: Readonly<Record<string, unknown>>): number | undefined {
+  if (typeof duration === 'number' && duration >= 0) return duration
+  if (isRecord(usage) && usage.type === 'duration' && typeof usage.seconds === 'number') return usage.seconds
+  return undefined
+}
+
+const OPTIONAL_NUMBERS = ['temperature', 'avg_logprob', 'compression_ratio', 'no_speech_prob'] as const
+
+function segmentOf(value: unknown, index: number): TranscriptSegment | null {
+  if (!isRecord(value) || typeof value.text !== 'string') return null
+  const number = (name: string, fallback: number): number => (typeof value[name] === 'number' ? value[name] : fallback)
+  const segment: TranscriptSegment = { id: number('id', index), start: number('start', 0), end: number('end', 0), text: value.text.trim() }
+  for (const name of OPTIONAL_NUMBERS) {
+    const found = value[name]
+    if (typeof found === 'number') segment[name] = found
+  }
+  return segment
+}
+
+interface TextFormat {
+  readonly contentType: string
+  /** What every text of this format, or an empty one, looks like. */
+  readonly looks: RegExp
+}
+
+const TEXT_FORMATS: Readonly<Record<'text' | 'srt' | 'vtt', TextFormat>> = {
+  text: { contentType: 'text/plain; charset=utf-8', looks: /^/ },
+  srt: { contentType: 'application/x-subrip; charset=utf-8', looks: /^(?:$|\d+\s*\n\d{2,}:\d\d:\d\d)/ },
+  vtt: { contentType: 'text/vtt; charset=utf-8', looks: /^WEBVTT\b/ },
+}
+
+function textAnswer(answer: WholeAnswer, format: keyof typeof TEXT_FORMATS, units: Units): LocalAnswer {
+  // An error told with status 200 must not be handed out as what somebody said.
+  if (/json|event-stream/i.test(answer.contentType)) throw backendFault(answer)
+  const text = answer.body.toString('utf8').trim()
+  const { contentType, looks } = TEXT_FORMATS[format]
+  if (!looks.test(text)) throw rubbish(`what it calls ${format} is none`)
+  return { status: 200, headers: { 'content-type': contentType, 'cache-control': 'no-store' }, body: `${text}\n`, units }
+}

@@ -1,0 +1,181 @@
+import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy'
+import type { Upload } from '../../http/index.ts'
+import { clip, GatewayError, LIMITS } from '../../kernel/index.ts'
+import { unknownField } from './input.ts'
+
+export interface FormRules {
+  /** Names under which the one file may come. */
+  readonly fileParts: ReadonlySet<string>
+  /** The options, and the name each of their spellings stands for. */
+  readonly options: Readonly<Record<string, string>>
+  /** True when the request has said its options elsewhere, so that the file need not wait for any. */
+  readonly optionsKnown: boolean
+}
+
+export interface FormFile {
+  readonly stream: BusboyFileStream
+  readonly filename: string
+  readonly contentType: string
+}
+
+export const BUFFERED_BYTES = 256 * 1024
+
+/**
+ * A multipart form read as it comes. The file may be taken while it is still arriving; what follows it is read to the end all the same,
+ * because only the last boundary tells that nothing is missing.
+ */
+export class FormReader {
+  /** Options by their proper names. */
+  readonly options = new Map<string, string>()
+  /** The file, once it begins. */
+  readonly begun: Promise<FormFile>
+  /** How the form ended: null when it is whole. */
+  readonly over: Promise<GatewayError | null>
+  error: GatewayError | null = null
+  readonly #upload: Upload
+  readonly #rules: FormRules
+  readonly #parser: BusboyInstance
+  #file: BusboyFileStream | null = null
+  #sawOption: boolean
+  #closed = false
+  #begin: (file: FormFile) => void = () => {}
+  #failBegin: (error: GatewayError) => void = () => {}
+  #finish: (error: GatewayError | null) => void = () => {}
+
+  constructor(upload: Upload, contentType: string, rules: FormRules) {
+    this.#upload = upload
+    this.#rules = rules
+    this.#sawOption = rules.optionsKnown
+    this.#parser = parserFor(contentType, rules)
+    this.begun = new Promise((resolve, reject) => {
+      this.#begin = resolve
+      this.#failBegin = reject
+    })
+    this.begun.catch(() => {}) // told again by whoever awaits it
+    this.over = new Promise((resolve) => {
+      this.#finish = resolve
+    })
+    this.#parser
+      .on('file', (name, stream, filename, _encoding, type) => this.#onFile(name, stream, filename, type))
+      .on('field', (name, value, _nameCut, valueCut) => this.#onField(name, value, valueCut))
+      .on('partsLimit', () => this.#fail(tooMany()))
+      .on('fieldsLimit', () => this.#fail(tooMany()))
+      .on('error', () => this.#fail(endedEarly()))
+      .on('finish', () => this.#onFinish())
+    upload.on('error', (error) => this.#fail(error instanceof GatewayError ? error : endedEarly()))
+    upload.pipe(this.#parser)
+  }
+
+  /** True when options have come before the file: then it need not wait for any. */
+  get optionsCameFirst(): boolean {
+    return this.#sawOption
+  }
+
+  /** Nobody wants the rest. What still comes is thrown away, so that the caller can read its answer. */
+  abandon(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#upload.unpipe(this.#parser)
+    this.#file?.destroy(this.error ?? undefined)
+    this.#upload.destroy()
+  }
+
+  #fail(error: GatewayError): void {
+    if (this.#closed) return
+    this.error = error
+    this.abandon()
+    this.#failBegin(error)
+    this.#finish(error)
+  }
+
+  #onFile(name: string | undefined, stream: BusboyFileStream, filename: string, type: string): void {
+    stream.on('error', () => {}) // a form that ends within its file is told by the parser itself
+    const wrong = this.#wrongFile(name ?? '')
+    if (wrong !== null) {
+      this.#fail(wrong)
+      return
+    }
+    this.#file = stream
+    this.#begin({ stream, filename: cleanName(filename), contentType: cleanType(type) })
+  }
+
+  #wrongFile(part: string): GatewayError | null {
+    const { fileParts } = this.#rules
+    if (!fileParts.has(part)) return invalid(`${clip(part, LIMITS.nameCharsMax)}: the file must be the part ${names(fileParts)}`)
+    return this.#file === null ? null : invalid('There are two files in this form; send one')
+  }
+
+  #onField(spelled = '', value: string, cut: boolean): void {
+    const wrong = this.#wrongField(spelled, value, cut)
+    if (wrong !== null) this.#fail(wrong)
+    else if (this.#file === null) this.#sawOption = true
+  }
+
+  #wrongField(spelled: string, value: string, cut: boolean): GatewayError | null {
+    const { fileParts, options } = this.#rules
+    const name = Object.hasOwn(options, spelled) ? options[spelled] : undefined
+    if (name === undefined) return invalid(unknownField(spelled, [...fileParts, ...Object.keys(options)]))
+    if (cut) return invalid(`${spelled}: is longer than ${LIMITS.formFieldBytesMax} bytes`)
+    return this.#file !== null && this.#sawOption ? tooLate(spelled) : addOption(this.options, name, value)
+  }
+
+  #onFinish(): void {
+    if (this.#closed) return
+    if (this.#file === null) {
+      this.#fail(invalid(`There is no file in this form; send it as the part ${names(this.#rules.fileParts)}`))
+      return
+    }
+    this.#closed = true
+    this.#finish(null)
+  }
+}
+
+/** Sets an option, unless it was said before and differently. An empty one is none: HTML forms send all their fields. */
+export function addOption(options: Map<string, string>, name: string, value: string): GatewayError | null {
+  const text = value.trim()
+  if (text === '') return null
+  const before = options.get(name)
+  if (before !== undefined && before !== text) return invalid(`${name}: is said twice, and differently`)
+  options.set(name, text)
+  return null
+}
+
+function parserFor(contentType: string, { options }: FormRules): BusboyInstance {
+  try {
+    return new Busboy({
+      headers: { 'content-type': contentType },
+      fileHwm: BUFFERED_BYTES,
+      limits: {
+        fieldSize: LIMITS.formFieldBytesMax,
+        fields: Object.keys(options).length,
+        parts: LIMITS.formPartsMax,
+        headerPairs: PART_HEADERS_MAX,
+        headerSize: PART_HEADER_BYTES_MAX,
+      },
+      // `curl -F file=<x.wav` sends a file without its name.
+      isPartAFile: (name, _type, filename) => filename !== undefined || (name !== undefined && FILE_NAMES.has(name)),
+    })
+  } catch {
+    throw new GatewayError('BODY_INVALID', { detail: 'The Content-Type of this form has no boundary, so its parts cannot be told apart' })
+  }
+}
+
+const FILE_NAMES = new Set(['file', 'audio_file', 'audio'])
+const PART_HEADERS_MAX = 32
+const PART_HEADER_BYTES_MAX = 8 * 1024
+
+const invalid = (detail: string): GatewayError => new GatewayError('BODY_INVALID', { detail })
+const tooMany = (): GatewayError => invalid('There are more parts in this form than it can have options')
+const endedEarly = (): GatewayError =>
+  new GatewayError('BODY_INCOMPLETE', { detail: 'The form ended before its last boundary', reason: 'a form without its last boundary' })
+const tooLate = (name: string): GatewayError =>
+  invalid(`${name}: came after the file, when that was on its way already; put all options before the file, or in the query`)
+
+const names = (parts: ReadonlySet<string>): string => [...parts].join(' or ')
+
+/** The end of a file name, where its kind is told. */
+const cleanName = (filename: string | undefined): string =>
+  (filename ?? '').replaceAll(/\p{Cc}/gu, '').slice(-LIMITS.nameCharsMax) || 'audio'
+
+/** The parser says text/plain where a part says nothing. */
+const cleanType = (type: string): string => (/^(?!text\/)[\w.+-]+\/[\w.+-]+$/.test(type) ? type : 'application/octet-stream')

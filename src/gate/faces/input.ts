@@ -1,0 +1,22 @@
+import type { z } from 'zod'
+import { clip, GatewayError, LIMITS } from '../../kernel/index.ts'
+
+const FAULTS_SHOWN_MAX = 4
+const DETAIL_CHARS_MAX = 1_000
+
+/** Caller-given fields as their schema has them, or a 400 that names each fault and what would be right. Values are never repeated. */
+export function readInput<Shape extends z.ZodRawShape, Config extends z.core.$ZodObjectConfig>(
+  schema: z.ZodObject<Shape, Config>,
+  fields: unknown,
+): z.output<z.ZodObject<Shape, Config>> {
+  const parsed = schema.safeParse(fields)
+  if (parsed.success) return parsed.data
+  const faults = parsed.error.issues.slice(0, FAULTS_SHOWN_MAX).map((issue) => {
+    if (issue.code === 'unrecognized_keys') return unknownField(issue.keys[0] ?? '', Object.keys(schema.shape))
+    return `${issue.path.join('.') || 'the body'}: ${issue.message}`
+  })
+  throw new GatewayError('BODY_INVALID', { detail: clip(faults.join('; '), DETAIL_CHARS_MAX) })
+}
+
+export const unknownField = (name: string, known: readonly string[]): string =>
+  `${clip(name, LIMITS.nameCharsMax)}: there is no such field here; this route takes ${known.join(', ')}`

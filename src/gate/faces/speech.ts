@@ -1,0 +1,20 @@
+import type { Service } from '../../catalog/index.ts'
+import { speakInput } from '../../contract/index.ts'
+import { operationOf } from '../../dialects/index.ts'
+import type { Face } from './face.ts'
+import { readInput } from './input.ts'
+
+/** `POST /api/speak`. */
+export function speechFace({ dialect }: Service): Face {
+  const speak = operationOf(dialect, 'speech')
+  return (visit) => {
+    const { text, voice, rate, format, model } = readInput(speakInput, visit.fields)
+    visit.model = model ?? ''
+    return speak({ text, voice: voice ?? null, ratePercent: rate ?? 0, format: format ?? 'mp3', model: model ?? null })
+  }
+}
+
+/** `GET /api/voices`. */
+export function voicesFace({ dialect }: Service): Face {
+  return operationOf(dialect, 'voices')
+}

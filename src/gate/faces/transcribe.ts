@@ -1,0 +1,106 @@
+import { tmpdir } from 'node:os'
+import type { Route, Service } from '../../catalog/index.ts'
+import { transcribeOptions } from '../../contract/index.ts'
+import { type Audio, operationOf, type Plan, type Transcription } from '../../dialects/index.ts'
+import { type Envelope, Upload } from '../../http/index.ts'
+import { GatewayError, LIMITS } from '../../kernel/index.ts'
+import { arrivingAudio } from './audio.ts'
+import type { Face } from './face.ts'
+import { addOption, type FormFile, FormReader } from './form.ts'
+import { readInput, unknownField } from './input.ts'
+import { createSpool, type Spool } from './spool.ts'
+
+const FILE_PARTS: ReadonlySet<string> = new Set(['file', 'audio_file', 'audio'])
+
+/** Each option, and `output`, which is what whisper-asr-webservice calls the format. */
+const OPTIONS: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(Object.keys(transcribeOptions.shape).map((name) => [name, name])),
+  output: 'response_format',
+}
+
+/** One for the process: its bound holds for all requests together. */
+const SPOOL = createSpool({ dir: tmpdir(), bytesMax: LIMITS.spoolBytesMax })
+
+/** `POST /api/transcribe`. */
+export function transcribeFace({ dialect }: Service, { bodyBytesMax }: Route, spool: Spool = SPOOL): Face {
+  const transcribe = operationOf(dialect, 'transcribe')
+  return async (visit) => {
+    const { envelope } = visit
+    wantForm(envelope)
+    const asked = optionsIn(envelope.query)
+    const upload = new Upload(envelope, bodyBytesMax)
+    visit.upload = upload
+    const form = new FormReader(upload, envelope.headers.contentType, {
+      fileParts: FILE_PARTS,
+      options: OPTIONS,
+      optionsKnown: asked.size > 0,
+    })
+    try {
+      const file = await form.begun
+      if (form.error !== null) throw form.error
+      const plan = (audio: Audio): Plan => {
+        const transcription = transcriptionOf(audio, asked, form.options)
+        visit.model = transcription.model ?? ''
+        return transcribe(transcription)
+      }
+      return form.optionsCameFirst ? plan(arrivingAudio(form, file)) : await planSpooled(form, file, spool, plan)
+    } catch (error) {
+      form.abandon()
+      throw error
+    }
+  }
+}
+
+/** Its options may still follow the file, and some backends want them before it: so it waits on disk until the form is whole. */
+async function planSpooled(form: FormReader, file: FormFile, spool: Spool, plan: (audio: Audio) => Plan): Promise<Plan> {
+  const { filename, contentType, stream } = file
+  const spooled = await spool.keep(stream).catch((error: unknown) => {
+    throw form.error ?? error
+  })
+  try {
+    const error = await form.over
+    if (error !== null) throw error
+    return plan({ filename, contentType, size: spooled.bytes, bytes: spooled.bytes, between: spooled.between })
+  } catch (error) {
+    spooled.letGo()
+    throw error
+  }
+}
+
+function wantForm({ headers }: Envelope): void {
+  if (headers.contentEncoding !== '' && headers.contentEncoding !== 'identity') {
+    throw new GatewayError('UNSUPPORTED_MEDIA', { detail: 'A form with a Content-Encoding is not taken here; send it as it is' })
+  }
+  if (!/^\s*multipart\/form-data\s*(?:;|$)/i.test(headers.contentType)) {
+    throw new GatewayError('UNSUPPORTED_MEDIA', { detail: 'This route takes multipart/form-data, with the audio as the part file' })
+  }
+}
+
+function optionsIn(query: string): Map<string, string> {
+  const options = new Map<string, string>()
+  for (const [spelled, value] of new URLSearchParams(query)) {
+    const name = Object.hasOwn(OPTIONS, spelled) ? OPTIONS[spelled] : undefined
+    if (name === undefined) throw new GatewayError('BODY_INVALID', { detail: unknownField(spelled, Object.keys(OPTIONS)) })
+    const conflict = addOption(options, name, value)
+    if (conflict !== null) throw conflict
+  }
+  return options
+}
+
+function transcriptionOf(audio: Audio, asked: ReadonlyMap<string, string>, said: ReadonlyMap<string, string>): Transcription {
+  const options = new Map(asked)
+  for (const [name, value] of said) {
+    const conflict = addOption(options, name, value)
+    if (conflict !== null) throw conflict
+  }
+  const { language, task, prompt, temperature, response_format, model } = readInput(transcribeOptions, Object.fromEntries(options))
+  return {
+    audio,
+    language: language === undefined || language === 'auto' ? null : language,
+    task,
+    prompt: prompt ?? null,
+    temperature: temperature ?? null,
+    format: response_format === 'txt' ? 'text' : response_format,
+    model: model ?? null,
+  }
+}
