@@ -234,6 +234,7 @@ describe('a start after a crash', () => {
     expect(linesOf(place.file).some((l) => l.what === 'fault' && String(l.detail).includes('torn'))).toBe(true)
     const report = await verifyPlace(place, null)
     expect(report.ok).toBe(true)
+    expect(report.notes.join()).toMatch(/fault that the ledger recorded.*torn/)
     expect(report.segments[0]?.unacknowledgedBytes).toBeGreaterThan(0)
   })
 
@@ -283,6 +284,23 @@ describe('a start after a crash', () => {
     await next.close()
     expect(linesOf(place.file)[0]).toMatchObject({ seq: 12, previous: { segment: head?.segment } })
     expect(await verifyPlace(place)).toMatchObject({ ok: true, seals: 2 })
+  })
+
+  it.each([
+    ['open', '"host"'],
+    ['seal', '"offset"'],
+  ])('never starts its sequence anew, even when the %s record was changed', async (_event, field) => {
+    const ledger = await ledgerAt(place)
+    await writePairs(ledger, 0, 10)
+    await ledger.close()
+    writeFileSync(place.file, readFileSync(place.file, 'utf8').replace(field, `"x${field.slice(1)}`))
+    const next = await ledgerAt(place)
+    await next.intent(intentOf('after'))
+    await next.close()
+    const [open] = linesOf(place.file)
+    expect(linesOf(place.file).some((l) => l.what === 'fault')).toBe(true)
+    // Of an unreadable file nothing is believed; of one with a bad end, all that is good.
+    expect(open?.seq).toBe(field === '"host"' ? 0 : 21)
   })
 
   it('is not stopped by an empty file or by one that is no ledger', async () => {

@@ -167,7 +167,7 @@ export class FileLedger implements Ledger {
   }
 
   #turnAway(entry: IntentEntry, reason: string): GatewayError {
-    const refusal = this.#closed ? null : this.#outage.refusalOf(entry, reason)
+    const refusal = this.#closed ? null : this.#outage.refusalOf(entry, reason, this.#waiting.length)
     if (refusal) this.#waiting.add(refusal, 'refusal')
     return unavailable(reason)
   }
@@ -211,8 +211,9 @@ export class FileLedger implements Ledger {
 
   /** Until the disk is back: who waits is told, the rest is kept, and one line will say what happened. */
   #suspend(items: readonly Item[], error: GatewayError, what: string): void {
+    const first = this.#outage.begin()
     const kept = keepThrough(this.#outage, [...items, ...this.#waiting.items], error)
-    if (this.#outage.begin()) {
+    if (first) {
       const detail = `${this.#writer.segmentName}: ${what}: ${error.reason}`
       kept.push({ event: 'lifecycle', entry: { what: 'fault', detail }, atMs: this.#options.clock.nowMs(), resolve() {}, reject() {} })
       this.#options.log.error(
@@ -275,6 +276,8 @@ export class FileLedger implements Ledger {
   }
 
   #drainRefusals(): void {
+    // They go on counting through an outage: a summary every ten seconds for a day would fill the memory instead of the disk.
+    if (!this.#ok) return
     const atMs = this.#options.clock.nowMs()
     for (const entry of this.#refusals.drain(atMs)) this.#waiting.add({ event: 'refused_summary', entry, atMs }, 'refusal')
   }

@@ -76,12 +76,12 @@ export class Outage {
     return true
   }
 
-  /** The line for an intent whose caller was turned away; null when it was only counted. */
-  refusalOf(intent: IntentEntry, reason: string): Item | null {
-    this.#refused += 1
+  /** The line for an intent whose caller was turned away; null when it was only counted, because there are too many of them. */
+  refusalOf(intent: IntentEntry, reason: string, waiting: number): Item | null {
+    if (this.on) this.#refused += 1
     const atMs = this.#clock.nowMs()
     const entry: RefusedEntry = { ...aboutOf(intent), ...REFUSED, reason }
-    if (this.#refused <= REFUSALS_MAX) return { event: 'refused', entry, atMs }
+    if (this.#refused <= REFUSALS_MAX && waiting < LIMITS.ledgerWaitingLinesMax) return { event: 'refused', entry, atMs }
     this.#refusals.count(entry, '*', atMs)
     return null
   }
@@ -111,7 +111,7 @@ export function keepThrough(outage: Outage, items: readonly Item[], error: Gatew
   for (const item of items) {
     if (item.event === 'outcome') outcomes.push(item)
     else if (item.event === 'intent') {
-      const refusal = outage.refusalOf(item.entry, error.reason)
+      const refusal = outage.refusalOf(item.entry, error.reason, others.length)
       if (refusal) others.push(refusal)
     } else if (item.event !== 'seal') others.push(item)
     if ('reject' in item) item.reject(error)

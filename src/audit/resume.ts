@@ -37,11 +37,11 @@ const NOTHING: Left = { point: { hash: GENESIS, seq: -1 }, segment: null, faults
 /** Finds the end of the chain. A clean file is continued, so that a hundred restarts do not make a hundred segments; a torn one is ended. */
 export async function resume(parts: ResumeParts): Promise<Resumed> {
   const { file, keyDir, key } = parts
-  const { held, fault } = heldSeal(keyDir, key)
+  const { held, fault: sealFault } = heldSeal(keyDir, key)
   const numbers = rotatedSegments(file).map((s) => s.number)
-  const { left, number } = await fromActive(parts, held)
+  const { left, number, fault: fileFault } = await fromActive(parts, held)
   const found = left ?? (await fromRotated(file))
-  const faults = [...(fault === null ? [] : [fault]), ...(left?.faults ?? []), ...(left ? [] : found.faults)]
+  const faults = [sealFault, fileFault, ...found.faults].filter((fault) => typeof fault === 'string')
   if (held && held.seq > found.point.seq) {
     faults.push(`the ledger ends at sequence ${found.point.seq}, before the seal of sequence ${held.seq} kept in the data directory`)
   }
@@ -59,7 +59,13 @@ function heldSeal(keyDir: string, key: LedgerKey): { held: SealLine | null; faul
 
 const numberOf = (segment: string): number => Number(/-(\d+)$/.exec(segment)?.[1] ?? 0)
 
-async function fromActive(parts: ResumeParts, held: SealLine | null): Promise<{ left: Left | null; number: number }> {
+interface FromActive {
+  readonly left: Left | null
+  readonly number: number
+  readonly fault?: string
+}
+
+async function fromActive(parts: ResumeParts, held: SealLine | null): Promise<FromActive> {
   const { file, key, clock } = parts
   if (!existsSync(file)) return { left: null, number: 0 }
   if (statSync(file).size === 0) {
@@ -68,11 +74,12 @@ async function fromActive(parts: ResumeParts, held: SealLine | null): Promise<{ 
     return { left: null, number: 0 }
   }
   const head = await readHead(file)
-  if (!head) {
-    renameSync(file, brokenPath(file, `${stemOf(file)}-unreadable`, clock.nowMs()))
-    return { left: null, number: 0 }
+  const tail = head && (await examineTail(head, key.verifier, held))
+  if (!head || !tail || tail.seq === -1) {
+    const aside = brokenPath(file, `${stemOf(file)}-unreadable`, clock.nowMs())
+    renameSync(file, aside)
+    return { left: null, number: 0, fault: `${file} did not begin as a ledger and was moved to ${aside}` }
   }
-  const tail = await examineTail(head, key.verifier, held)
   const number = numberOf(head.open.segment)
   if (tail.clean && tail.faults.length === 0 && head.open.public_key === key.publicKey)
     return { left: await continued(parts, head, tail), number }

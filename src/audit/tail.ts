@@ -110,7 +110,10 @@ export async function examineTail({ path, open }: SegmentHead, key: KeyObject, h
   const heldSum = held?.segment === open.segment ? sums.at.get(held.offset) : undefined
   if (heldSum !== undefined && heldSum !== held?.sha256)
     faults.push(`bytes before the seal kept in the data directory (sequence ${held?.seq}) were changed`)
-  const walk = await followChain(path, lastSeal ? lastSeal.start : 0, lastSeal ? lastSeal.seal.head : (open.previous?.hash ?? GENESIS))
+  const begin = open.previous?.hash ?? GENESIS
+  const fromSeal = lastSeal && (await followChain(path, lastSeal.start, lastSeal.seal.head))
+  // A seal that was itself changed vouches for nothing; then every line is read.
+  const walk = fromSeal && fromSeal.seq !== -1 ? fromSeal : await followChain(path, 0, begin)
   return { ...walk, ...(lastSeal && { lastSeal }), faults, sha256: sums.whole }
 }
 

@@ -7,8 +7,8 @@ import { rotatedSegments, type SegmentFile, stemOf } from './names.ts'
 import type { LedgerLog, LedgerSettings } from './types.ts'
 
 const DAY_MS = 86_400_000
-/** A lifecycle line holds at most 1,024 characters of detail. */
-const NAMES_PER_LINE = 16
+/** A lifecycle line holds at most 1,024 characters of detail, and verify must find each name whole. */
+const NAMES_CHARS_MAX = 900
 
 export interface UpkeepParts {
   readonly file: string
@@ -102,8 +102,9 @@ export class Upkeep {
       bytes: statSync(path).size,
     }))
     const gone = expired(aged, settings(), clock.nowMs())
-    for (let i = 0; i < gone.length; i += NAMES_PER_LINE) {
-      const some = gone.slice(i, i + NAMES_PER_LINE)
+    const perLine = Math.max(1, Math.floor(NAMES_CHARS_MAX / Math.max(1, ...gone.map((s) => s.name.length + 1))))
+    for (let i = 0; i < gone.length; i += perLine) {
+      const some = gone.slice(i, i + perLine)
       await announce(`removed: ${some.map((s) => s.name).join(' ')}`)
       for (const { path } of some) await unlink(path)
       log.info({ segments: some.map((s) => s.name) }, 'ledger segments past their time were removed')

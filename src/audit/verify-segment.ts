@@ -19,6 +19,8 @@ export interface ChainState {
   heldSealFound: boolean
   /** Segments that the ledger itself says retention removed. */
   readonly removed: Set<string>
+  /** Faults that the ledger records of itself: an end that was torn or cut, a disk that failed. */
+  readonly faults: string[]
 }
 
 export interface SegmentParts {
@@ -28,6 +30,8 @@ export interface SegmentParts {
   readonly progress: (offset: number, lines: number) => void
 }
 
+const FAULTS_NAMED_MAX = 100
+const LIFECYCLE = /"what":"(retention|fault)","detail":"((?:[^"\\]|\\.)*)"/
 const BLANK = Buffer.alloc(64 * 1024, '\n')
 
 /** Checks one segment line by line: its chain, its seals, and the requests it opens and closes. */
@@ -127,15 +131,17 @@ export class SegmentCheck {
   }
 
   #note({ event }: Record, bytes: Buffer, start: number, end: number, line: number): void {
-    const { unfinished, removed } = this.#state
+    const { unfinished, removed, faults } = this.#state
     if (event === 'intent') {
       if (unfinished.size < LIMITS.ledgerUnfinishedMax) unfinished.set(requestOf(bytes, start, end), { file: this.#head.path, line })
       else this.#state.unfinishedUntracked += 1
     } else if (event === 'outcome') {
       if (!unfinished.delete(requestOf(bytes, start, end)) && this.#state.unfinishedUntracked > 0) this.#state.unfinishedUntracked -= 1
     } else if (event === 'lifecycle') {
-      const names = /"what":"retention","detail":"removed: ([^"]*)"/.exec(textOf(bytes, start, end))?.[1]
-      for (const name of names?.split(' ') ?? []) removed.add(name)
+      const [, what, detail = ''] = LIFECYCLE.exec(textOf(bytes, start, end)) ?? []
+      if (what === 'retention') for (const name of detail.replace('removed: ', '').split(' ')) removed.add(name)
+      if (what === 'fault' && faults.length < FAULTS_NAMED_MAX)
+        faults.push(`a fault that the ledger recorded (${this.#head.path}:${line}): ${detail}`)
     }
   }
 

@@ -40,8 +40,9 @@ export async function verifyLedger(files: readonly string[], options: VerifyOpti
   if (options.whole) checkBeginning(segments[0], state, problems)
   else if (segments[0]?.open.previous) notes.push(`the files begin after ${segments[0].open.previous.segment}, which was not given`)
   // Without a file that cannot be placed, a seal may be missing for that reason alone.
-  if (held && strangers.length === 0) checkHeldSeal(held, state, reports, problems)
-  return summary(reports, state, problems, notes, held)
+  const checkable = held !== null && strangers.length === 0
+  const found = checkable ? checkHeldSeal(held, state, reports, problems, notes) : held && state.heldSealFound
+  return summary(reports, state, problems, [...notes, ...state.faults], found ?? undefined)
 }
 
 interface Arranged {
@@ -94,6 +95,7 @@ function startState(first: Placed | undefined): ChainState {
     unfinishedUntracked: 0,
     heldSealFound: false,
     removed: new Set(),
+    faults: [],
   }
 }
 
@@ -131,12 +133,24 @@ function heldSeal(text: string, key: KeyObject): SealLine {
   return seal
 }
 
-function checkHeldSeal(held: SealLine, state: ChainState, reports: readonly SegmentReport[], problems: Problems): void {
-  if (state.heldSealFound) return
+/** True when the seal stands in the ledger, false when it should and does not, undefined when its part of the ledger is rightly not here. */
+function checkHeldSeal(
+  held: SealLine,
+  state: ChainState,
+  reports: readonly SegmentReport[],
+  problems: Problems,
+  notes: string[],
+): boolean | undefined {
+  if (state.heldSealFound) return true
+  if (state.removed.has(held.segment)) {
+    notes.push(`the seal you hold is of ${held.segment}, which retention removed`)
+    return undefined
+  }
   const report = reports.find((r) => r.segment === held.segment) ?? reports.at(-1)
-  const cut = state.seq < held.seq ? `the ledger ends at sequence ${state.seq}` : 'the ledger was rewritten'
+  const cut = state.seq < held.seq ? `the ledger ends at sequence ${state.seq}` : 'the ledger was rewritten, or its part is not here'
   const why = `${cut}: the seal you hold (sequence ${held.seq}, ${held.segment} at byte ${held.offset}) is not in it`
   problems.add({ file: report?.file ?? '', line: (report?.endLine ?? 0) + 1, offset: report?.bytes ?? 0, why })
+  return false
 }
 
 type Progress = (offset: number, lines: number) => void
@@ -157,7 +171,13 @@ function progressOf(segments: readonly Placed[], report: VerifyOptions['onProgre
   }
 }
 
-function summary(reports: SegmentReport[], state: ChainState, problems: Problems, notes: string[], held: SealLine | null): VerifyReport {
+function summary(
+  reports: SegmentReport[],
+  state: ChainState,
+  problems: Problems,
+  notes: string[],
+  found: boolean | undefined,
+): VerifyReport {
   const sorted = problems.sorted()
   const unfinished = [...state.unfinished].slice(0, UNFINISHED_NAMED_MAX).map(([request, place]) => ({ request, ...place }))
   const last = reports.at(-1)
@@ -171,7 +191,7 @@ function summary(reports: SegmentReport[], state: ChainState, problems: Problems
     unfinished,
     unfinishedCount: state.unfinished.size + state.unfinishedUntracked,
     notes,
-    ...(held && { heldSealFound: state.heldSealFound }),
+    ...(found !== undefined && { heldSealFound: found }),
     ...(last && { head: { segment: last.segment, seq: state.seq, hash: state.hash, time: state.time } }),
   }
 }
