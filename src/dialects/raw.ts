@@ -24,6 +24,6 @@ export function rawPath({ upstream, params, query }: Pick<RawRequest, 'upstream'
 
 export function rawPlan(request: RawRequest, dialect: string): Plan {
   const { method, headers, body } = request
-  const plan: Plan = { request: { method, path: rawPath(request), headers, body } }
-  return dialect === 'ollama' ? { ...plan, reader: ollamaReader } : plan
+  const sent = { method, path: rawPath(request), headers, body }
+  return dialect === 'ollama' ? { request: sent, reader: ollamaReader } : { request: sent }
 }

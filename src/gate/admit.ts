@@ -1,7 +1,8 @@
 import type { IntentEntry, LifecycleEntry, OutcomeEntry, RefusedEntry } from '../contract/index.ts'
 import { asGatewayError, credentialOf, type Envelope, type ErrorShape, errorAnswer } from '../http/index.ts'
 import { type Clock, DEFAULT_TENANT, GatewayError, type KeyPrincipal, type Principal, Slots } from '../kernel/index.ts'
-import { type Ended, intentOf, outcomeOf, type Policy, refusalOf, Visit } from './visit.ts'
+import { intentOf, outcomeOf, refusalOf } from './entries.ts'
+import { type Ended, type Policy, Visit } from './visit.ts'
 
 /** What the corridor needs of the other rooms, and no more. */
 export interface CorridorParts {
@@ -27,7 +28,7 @@ export interface CorridorObserver {
 }
 
 /** Does what was admitted. It answers the caller itself, or says in `tell` what is still to be told. */
-export type Perform = (visit: Visit) => Promise<Ended & { readonly tell?: GatewayError }>
+export type Perform = (visit: Visit) => Promise<Ended & { readonly tell?: GatewayError | undefined }>
 
 export interface Corridor {
   admit(envelope: Envelope, policy: Policy, perform: Perform): Promise<void>

@@ -22,4 +22,5 @@ export {
 export { LIMITS } from './limits.ts'
 export * from './principal.ts'
 export { Secret } from './secret.ts'
+export { Slots, type Slotted } from './slots.ts'
 export { clip, visible } from './text.ts'

@@ -16,7 +16,7 @@ export interface CarriageParts {
 }
 
 /** An error that must still be told to the caller, because not a byte of an answer has been sent. */
-export type CarriageEnd = Ended & { readonly tell?: GatewayError }
+export type CarriageEnd = Ended & { readonly tell?: GatewayError | undefined }
 
 /**
  * One request at a backend, from dispatch to its one end. Bytes go from undici's callbacks straight to the caller's response; when the
@@ -56,7 +56,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     this.#startedMs = parts.clock.monoMs()
     this.#lastByteMs = this.#startedMs
     visit.cut = (ending, error) => this.#end(ending, error)
-    this.#outgoing.on('close', this.#onCallerGone).on('drain', this.#onDrain)
+    this.#outgoing.on('close', this.#onCallerGone)
     parts.sweep.add(this)
     if (this.#outgoing.destroyed) this.#onCallerGone()
   }
@@ -151,12 +151,12 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     this.#reader?.chunk(chunk)
     if (!this.#outgoing.write(chunk)) {
       this.#pausedMs = this.#parts.sweep.nowMs
+      this.#outgoing.once('drain', this.#onDrain)
       this.#controller?.pause()
     }
   }
 
   readonly #onDrain = (): void => {
-    if (this.#pausedMs === 0) return
     this.#pausedMs = 0
     this.#lastByteMs = this.#parts.clock.monoMs()
     if (!this.#over) this.#controller?.resume()
@@ -234,20 +234,22 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     if (this.#over) return
     this.#over = true
     this.#parts.sweep.delete(this)
-    this.#outgoing.off('close', this.#onCallerGone).off('drain', this.#onDrain)
+    this.#outgoing.off('close', this.#onCallerGone)
     const clean = this.#outgoing.writableFinished
     if (!clean) this.#controller?.abort(new Error(ended))
     const unsent = !this.#outgoing.headersSent && !this.#outgoing.destroyed
     if (!clean && !unsent) this.#breakOff(error)
     const report = this.#reader?.report()
+    const sent = this.#outgoing.headersSent
     this.#settle({
       ended,
-      status: unsent && error ? error.status : this.#outgoing.headersSent ? this.#status : 0,
+      status: sent ? this.#status : unsent && error !== null ? error.status : 0,
       bytesOut: this.#bytesOut,
-      ...(this.#firstByteMs >= 0 ? { firstByteMs: this.#firstByteMs } : {}),
-      ...unitsOf(this.#units ?? report?.units ?? (this.#outgoing.headersSent ? this.#plan.units : undefined), report?.estimated),
-      ...(error !== null ? { error } : {}),
-      ...(unsent && error !== null ? { tell: error } : {}),
+      firstByteMs: this.#firstByteMs >= 0 ? this.#firstByteMs : undefined,
+      units: this.#units ?? report?.units ?? (sent ? this.#plan.units : undefined),
+      estimated: report?.estimated,
+      error: error ?? undefined,
+      tell: unsent && error !== null ? error : undefined,
     })
   }
 
@@ -273,6 +275,3 @@ const ENDING_OF: Readonly<Record<string, Ending>> = {
   BODY_INCOMPLETE: 'refused',
   UNSUPPORTED_MEDIA: 'refused',
 }
-
-const unitsOf = (units: Ended['units'], estimated: true | undefined): Pick<Ended, 'units' | 'estimated'> =>
-  units === undefined ? {} : { units, ...(estimated ? { estimated } : {}) }

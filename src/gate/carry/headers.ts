@@ -27,17 +27,16 @@ export const TOWARDS_CALLER: Readonly<Record<string, string>> = {
   'x-process-time': 'AUTOMATIC1111 clients show it',
 }
 
-const FORWARDED_NAMES = Object.keys(TOWARDS_BACKEND)
 const RELAYED_NAMES = Object.keys(TOWARDS_CALLER)
 
-/** The caller's headers that go along with a body that passes untouched. */
-export function callerHeaders({ incoming }: Envelope): Record<string, string> {
-  const headers: Record<string, string> = {}
-  for (const name of FORWARDED_NAMES) {
-    const value = incoming.headers[name]
-    if (typeof value === 'string') headers[name] = value
-  }
-  return headers
+/** The caller's headers that go along with a body; its length only where the body is neither absent nor changed. */
+export function callerHeaders({ headers }: Envelope, withLength: boolean): Record<string, string> {
+  const forwarded: Record<string, string> = {}
+  if (headers.contentType !== '') forwarded['content-type'] = headers.contentType
+  if (headers.accept !== '') forwarded.accept = headers.accept
+  if (headers.contentEncoding !== '') forwarded['content-encoding'] = headers.contentEncoding
+  if (withLength && headers.contentLength >= 0) forwarded['content-length'] = String(headers.contentLength)
+  return forwarded
 }
 
 /** A flat list, which Node writes as it stands. */

@@ -58,8 +58,7 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
       const carriage = new Carriage(visit, service, plan, { clock, sweep }, settle)
       if (carriage.over) return discard(plan)
       const { method, path, headers, body } = plan.request
-      const sent = { ...headers, 'accept-encoding': 'identity', 'x-request-id': visit.envelope.id, ...ownHeaders(service) }
-      pool.dispatch({ method, path: basePath + path, headers: sent, body }, carriage)
+      pool.dispatch({ method, path: basePath + path, headers: sentHeaders(headers, visit.envelope.id, service), body }, carriage)
     })
   }
 
@@ -106,6 +105,14 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
 const NONE: Readonly<Record<string, string>> = Object.freeze({})
 /** The backend's own credential, from configuration. */
 const ownHeaders = ({ auth }: Service): Readonly<Record<string, string>> => (auth === null ? NONE : { [auth.header]: auth.value.reveal() })
+
+/** A flat list, which undici writes as it stands. */
+function sentHeaders(headers: Readonly<Record<string, string>>, requestId: string, { auth }: Service): string[] {
+  const sent = ['accept-encoding', 'identity', 'x-request-id', requestId]
+  for (const name in headers) sent.push(name, headers[name] ?? '')
+  if (auth !== null) sent.push(auth.header, auth.value.reveal())
+  return sent
+}
 
 /** A body that nobody will take must be let go, or its upload would wait for ever. */
 function discard({ request: { body } }: Plan): void {

@@ -11,10 +11,9 @@ const hasBody = ({ headers, incoming }: Envelope): boolean =>
 export function rawFace(service: Service, route: Route): (visit: Visit, params: Readonly<Record<string, string>>) => Plan {
   return (visit, params) => {
     const { envelope } = visit
-    const headers = callerHeaders(envelope)
     const body = visit.body ?? (route.body === 'stream' && hasBody(envelope) ? uploadOf(visit, route) : null)
     // A body that was read may have been changed, and one we do not send has no length; undici counts what it has.
-    if (visit.body !== null || body === null) delete headers['content-length']
+    const headers = callerHeaders(envelope, visit.body === null && body !== null)
     const query = route.query ? envelope.query : ''
     return rawPlan({ method: route.method, upstream: route.upstream, params, query, headers, body }, service.dialect)
   }

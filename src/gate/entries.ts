@@ -1,0 +1,67 @@
+import type { IntentEntry, OutcomeEntry, RefusedEntry } from '../contract/index.ts'
+import { clip, DEFAULT_TENANT, type GatewayError, LIMITS } from '../kernel/index.ts'
+import type { Ended, Visit } from './visit.ts'
+
+// Every entry is one literal with all its fields, those that are not known as undefined, which the ledger does not write. Adding fields one
+// by one, or spreading one entry into another, makes V8 keep a new shape for each request: 2.3 KB that survive collection, measured on Node 20.
+
+export function intentOf({ envelope, policy, principal, oldSecret, model, target }: Visit): IntentEntry {
+  return {
+    request: envelope.id,
+    tenant: principal === null ? DEFAULT_TENANT : principal.tenant,
+    kind: principal === null ? undefined : principal.kind,
+    user: principal === null ? undefined : principal.user,
+    key: principal !== null && principal.kind === 'key' ? principal.id : undefined,
+    old_secret: oldSecret ? true : undefined,
+    address: envelope.address,
+    method: envelope.method,
+    route: policy.route,
+    service: policy.service,
+    model: model === '' ? undefined : clip(model, LIMITS.modelCharsMax),
+    target: target === '' ? undefined : clip(target, LIMITS.modelCharsMax),
+    agent: envelope.agent === '' ? undefined : envelope.agent,
+  }
+}
+
+export function outcomeOf(visit: Visit, end: Ended, totalMs: number): OutcomeEntry {
+  const about = intentOf(visit)
+  return {
+    request: about.request,
+    tenant: about.tenant,
+    kind: about.kind,
+    user: about.user,
+    key: about.key,
+    old_secret: about.old_secret,
+    address: about.address,
+    method: about.method,
+    route: about.route,
+    service: about.service,
+    model: about.model,
+    target: about.target,
+    agent: about.agent,
+    status: end.status,
+    code: end.error?.code,
+    reason: end.error === undefined || end.error.reason === '' ? undefined : clip(end.error.reason, LIMITS.rawPathCharsMax),
+    bytes_in: visit.bytesIn,
+    bytes_out: end.bytesOut,
+    units: end.units,
+    estimated: end.estimated,
+    first_byte_ms: end.firstByteMs === undefined ? undefined : round(end.firstByteMs),
+    total_ms: round(totalMs),
+    ended: end.ended,
+  }
+}
+
+export function refusalOf(visit: Visit, error: GatewayError, keyId: string | undefined): RefusedEntry {
+  const about = intentOf(visit)
+  return {
+    ...about, // not on the hot path
+    key: about.key ?? keyId,
+    status: error.status,
+    code: error.code,
+    reason: error.reason === '' ? undefined : clip(error.reason, LIMITS.rawPathCharsMax),
+    path: clip(visit.envelope.path, LIMITS.rawPathCharsMax),
+  }
+}
+
+const round = (ms: number): number => Math.round(ms * 100) / 100
