@@ -1,1 +1,10 @@
+// Parts from which the tests build stand-ins for the other dialects.
+export { asFields, asText, type Fields, parseFields, readBytes } from './http/body.ts'
+export { type Form, readForm, type Upload } from './http/form.ts'
+export { type Call, type Handler, pause, Refusal, type StandIn, send, sendJson, sendText, serve } from './http/serve.ts'
+export { speakWav } from './speech/speech.ts'
+export { VOICES, type Voice } from './speech/voices.ts'
 export { type StandInOptions, type StandIns, startStandIns } from './stand-ins.ts'
+export { readWav, wavHeader } from './wav.ts'
+export { describeSound, type Sound } from './whisper/sound.ts'
+export { type Output, type Transcript, transcriptOf, write as writeTranscript } from './whisper/transcript.ts'

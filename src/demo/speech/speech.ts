@@ -14,7 +14,7 @@ interface Sound {
 }
 
 const PAUSE_MS: Readonly<Record<string, number>> = { ',': 190, ';': 220, ':': 220, '.': 330, '!': 330, '?': 330 }
-const WORD_GAP_MS = 85
+const WORD_GAP_MS = 100
 const EDGE_MS = 60
 
 /** A whole WAV file, word by word. Its header is exact, because all lengths are known before the first sample is made. */

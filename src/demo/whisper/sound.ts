@@ -15,7 +15,7 @@ export function describeSound(bytes: Buffer, totalBytes: number): Sound | null {
   const mp3 = describeMp3(bytes, totalBytes)
   if (mp3 !== null) return mp3
   const kind = MAGIC.find(([, at, mark]) => bytes.toString('latin1', at, at + mark.length) === mark)?.[0]
-  return kind === undefined ? null : { kind, facts: [`It is ${article(kind)} file of ${sizeOf(totalBytes)}.`], seconds: 0 }
+  return kind === undefined ? null : { kind, facts: [`It is ${sizeOf(totalBytes)} of ${kind}.`], seconds: 0 }
 }
 
 const MAGIC: readonly (readonly [kind: string, at: number, mark: string])[] = [
@@ -108,8 +108,6 @@ function describeMp3(bytes: Buffer, totalBytes: number): Sound | null {
     seconds,
   }
 }
-
-const article = (kind: string): string => (/^[AFM](?![a-z])|^[AEIO]/.test(kind) ? `an ${kind}` : `a ${kind}`)
 
 function sizeOf(bytes: number): string {
   return bytes < 10_000 ? `${bytes} bytes` : `${Math.round(bytes / 1_000)} kB`
