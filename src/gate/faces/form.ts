@@ -1,5 +1,5 @@
+import type { Readable } from 'node:stream'
 import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy'
-import type { Upload } from '../../http/index.ts'
 import { clip, GatewayError, LIMITS } from '../../kernel/index.ts'
 import { unknownField } from './input.ts'
 
@@ -32,7 +32,7 @@ export class FormReader {
   /** How the form ended: null when it is whole. */
   readonly over: Promise<GatewayError | null>
   error: GatewayError | null = null
-  readonly #upload: Upload
+  readonly #source: Readable
   readonly #rules: FormRules
   readonly #parser: BusboyInstance
   #file: BusboyFileStream | null = null
@@ -42,8 +42,8 @@ export class FormReader {
   #failBegin: (error: GatewayError) => void = () => {}
   #finish: (error: GatewayError | null) => void = () => {}
 
-  constructor(upload: Upload, contentType: string, rules: FormRules) {
-    this.#upload = upload
+  constructor(source: Readable, contentType: string, rules: FormRules) {
+    this.#source = source
     this.#rules = rules
     this.#sawOption = rules.optionsKnown
     this.#parser = parserFor(contentType, rules)
@@ -62,8 +62,8 @@ export class FormReader {
       .on('fieldsLimit', () => this.#fail(tooMany()))
       .on('error', () => this.#fail(endedEarly()))
       .on('finish', () => this.#onFinish())
-    upload.on('error', (error) => this.#fail(error instanceof GatewayError ? error : endedEarly()))
-    upload.pipe(this.#parser)
+    source.on('error', (error) => this.#fail(error instanceof GatewayError ? error : endedEarly()))
+    source.pipe(this.#parser)
   }
 
   /** True when options have come before the file: then it need not wait for any. */
@@ -75,9 +75,9 @@ export class FormReader {
   abandon(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#upload.unpipe(this.#parser)
+    this.#source.unpipe(this.#parser)
     this.#file?.destroy(this.error ?? undefined)
-    this.#upload.destroy()
+    this.#source.destroy()
   }
 
   #fail(error: GatewayError): void {

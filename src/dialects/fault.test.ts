@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest'
+import { backendFault, sentenceOf } from './fault.ts'
+
+const answer = (status: number, body: unknown, contentType = 'application/json') => ({
+  status,
+  contentType,
+  body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)),
+})
+
+describe('what a backend says went wrong', () => {
+  it.each([
+    ['FastAPI', { detail: 'Voice not found' }, 'Voice not found'],
+    [
+      'FastAPI, validation',
+      { detail: [{ type: 'missing', loc: ['body', 'audio_file'], msg: 'Field required' }] },
+      'audio_file: Field required',
+    ],
+    ['AUTOMATIC1111', { error: 'HTTPException', detail: 'Sampler not found', body: '', errors: '' }, 'Sampler not found'],
+    ['AUTOMATIC1111, out of memory', { error: 'OutOfMemoryError', detail: '', body: '', errors: 'CUDA out of memory' }, 'OutOfMemoryError'],
+    ['OpenAI', { error: { message: 'Invalid voice', type: 'invalid_request_error', param: null, code: null } }, 'Invalid voice'],
+    ['openai-edge-tts', { error: 'Missing input', details: 'x' }, 'Missing input'],
+    ['Kokoro', { detail: { error: 'validation_error', message: 'No such voice', type: 'invalid_request_error' } }, 'No such voice'],
+    ['openedai-speech', { message: 'voice nobody', code: 400, type: 'BadRequestError', param: 'voice' }, 'voice nobody'],
+    ['nobody', {}, ''],
+  ])('is found in the answer of %s', (_who, body, sentence) => {
+    expect(sentenceOf(answer(400, body))).toBe(sentence)
+  })
+
+  it('is the text of a plain answer, never a page', () => {
+    expect(sentenceOf(answer(500, 'Internal Server Error\n', 'text/plain; charset=utf-8'))).toBe('Internal Server Error')
+    expect(sentenceOf(answer(500, '<!doctype html><title>500</title>', 'text/html'))).toBe('')
+    expect(sentenceOf(answer(500, '<h1>no type</h1>', ''))).toBe('')
+  })
+
+  it('is found in an event', () => {
+    expect(sentenceOf(answer(200, 'data: {"type":"error","error":"a coroutine was expected"}\n\n', 'text/event-stream'))).toBe(
+      'a coroutine was expected',
+    )
+  })
+
+  it('is clipped, on one line, and shows control characters for what they are', () => {
+    const sentence = sentenceOf(answer(400, { detail: `bad\r\n\u001b[31m${'x'.repeat(1_000)}` }))
+    expect(sentence).toHaveLength(305)
+    expect(sentence.startsWith('bad \\u001b[31mxxx')).toBe(true)
+  })
+})
+
+describe('the fault that it means', () => {
+  it.each([
+    [400, { detail: 'no such voice' }, 'UPSTREAM_REJECTED', 'The backend does not accept this request: no such voice'],
+    [
+      422,
+      { detail: [{ loc: ['body', 'steps'], msg: 'too many' }] },
+      'UPSTREAM_REJECTED',
+      'The backend does not accept this request: steps: too many',
+    ],
+    [
+      404,
+      { detail: "Model 'x' is not installed locally" },
+      'UPSTREAM_REJECTED',
+      "The backend does not accept this request: Model 'x' is not installed locally",
+    ],
+    [
+      404,
+      { detail: 'Not Found' },
+      'UPSTREAM_REFUSED',
+      'The backend does not know this operation; it may be of another kind than the gate was told',
+    ],
+    [
+      405,
+      { detail: 'Method Not Allowed' },
+      'UPSTREAM_REFUSED',
+      'The backend does not know this operation; it may be of another kind than the gate was told',
+    ],
+    [
+      401,
+      { detail: 'Incorrect username or password' },
+      'UPSTREAM_REFUSED',
+      'The backend does not accept the credential that the gate has for it',
+    ],
+    [403, { detail: 'Not authenticated' }, 'UPSTREAM_REFUSED', 'The backend does not accept the credential that the gate has for it'],
+    [413, { error: 'too large' }, 'BODY_TOO_LARGE', 'The backend does not take a body this large: too large'],
+    [415, { detail: 'Failed to decode audio' }, 'UNSUPPORTED_MEDIA', 'The backend cannot read this: Failed to decode audio'],
+    [429, { detail: 'queue full' }, 'UPSTREAM_BUSY', 'The backend says that it is busy: queue full'],
+    [503, {}, 'UPSTREAM_BUSY', 'The backend says that it is busy'],
+    [500, { detail: 'cannot open /home/ada/models/x' }, 'UPSTREAM_REFUSED', 'The backend failed: it answered 500'],
+    [500, { error: 'OutOfMemoryError', detail: '', errors: '' }, 'UPSTREAM_REFUSED', 'The backend failed: it ran out of memory'],
+    [
+      200,
+      { error: 'a coroutine' },
+      'UPSTREAM_DIED',
+      'The backend answered with application/json where something else was expected: a coroutine',
+    ],
+  ])('of %i %j is %s', (status, body, code, detail) => {
+    expect(backendFault(answer(status, body))).toMatchObject({ code, detail })
+  })
+
+  it('keeps what a failing backend says of itself for the ledger', () => {
+    const { detail, reason } = backendFault(answer(500, { detail: 'cannot open /home/ada/models/x' }))
+    expect(detail).not.toContain('/home')
+    expect(reason).toBe('status 500: cannot open /home/ada/models/x')
+  })
+})
