@@ -60,8 +60,11 @@ export function refusalOf(visit: Visit, error: GatewayError, keyId: string | und
     status: error.status,
     code: error.code,
     reason: error.reason === '' ? undefined : clip(error.reason, LIMITS.rawPathCharsMax),
-    path: clip(visit.envelope.path, LIMITS.rawPathCharsMax),
+    path: clip(withoutKeys(visit.envelope.path), LIMITS.rawPathCharsMax),
   }
 }
+
+/** Somebody who pastes a key into a URL must not find it in the ledger. */
+const withoutKeys = (path: string): string => path.replaceAll(/(pcl_[0-9A-Za-z]{1,12})_[0-9A-Za-z]+/g, '$1_…')
 
 const round = (ms: number): number => Math.round(ms * 100) / 100

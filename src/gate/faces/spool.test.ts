@@ -1,0 +1,88 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { readdir, readlink, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { until } from '../../../test/support/until.ts'
+import { createSpool } from './spool.ts'
+
+let dir: string
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'portcullis-spool-'))
+})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+const source = (...parts: string[]) => Readable.from(parts.map((part) => Buffer.from(part)))
+
+/** Open files of this process that stand in the spool, with their modes. */
+async function openFiles(): Promise<number[]> {
+  const links = await Promise.all(
+    (await readdir('/proc/self/fd')).map(async (fd) => ({ fd, to: await readlink(`/proc/self/fd/${fd}`).catch(() => '') })),
+  )
+  return Promise.all(links.filter(({ to }) => to.startsWith(dir)).map(async ({ fd }) => (await stat(`/proc/self/fd/${fd}`)).mode & 0o777))
+}
+
+describe('the spool', () => {
+  it('gives a file back framed, once, and lets it go', async () => {
+    const spool = createSpool({ dir, bytesMax: 100 })
+    const kept = await spool.keep(source('so', 'und'))
+    expect([kept.bytes, spool.bytes]).toEqual([5, 5])
+    const whole = Buffer.concat(await kept.between(Buffer.from('<'), Buffer.from('>')).toArray())
+    expect(String(whole)).toBe('<sound>')
+    await until(() => spool.bytes === 0, { withinMs: 1_000, what: 'the file to be let go' })
+    await until(async () => (await openFiles()).length === 0, { withinMs: 1_000, what: 'the file to be closed' })
+  })
+
+  it('keeps files that have no name and that nobody else may open', async () => {
+    const spool = createSpool({ dir, bytesMax: 100 })
+    const kept = await spool.keep(source('sound'))
+    expect(readdirSync(dir)).toEqual([])
+    expect(await openFiles()).toEqual([0o600])
+    kept.letGo()
+    kept.letGo()
+    expect(spool.bytes).toBe(0)
+    await until(async () => (await openFiles()).length === 0, { withinMs: 1_000, what: 'the file to be closed' })
+  })
+
+  it('has one bound for all', async () => {
+    const spool = createSpool({ dir, bytesMax: 8 })
+    const first = await spool.keep(source('sound'))
+    await expect(spool.keep(source('so', 'und'))).rejects.toMatchObject({ code: 'SPOOL_FULL', status: 503 })
+    expect(spool.bytes).toBe(5)
+    first.letGo()
+    const second = await spool.keep(source('8 bytes!'))
+    expect(spool.bytes).toBe(8)
+    second.letGo()
+    await until(async () => (await openFiles()).length === 0, { withinMs: 1_000, what: 'the files to be closed' })
+  })
+
+  it('lets a file go when its source breaks, and says why it broke', async () => {
+    const spool = createSpool({ dir, bytesMax: 100 })
+    const broken = (async function* () {
+      yield Buffer.from('so')
+      throw new Error('left')
+    })()
+    await expect(spool.keep(broken)).rejects.toThrow('left')
+    expect(spool.bytes).toBe(0)
+    await until(async () => (await openFiles()).length === 0, { withinMs: 1_000, what: 'the file to be closed' })
+  })
+
+  it('lets a file go when its reader leaves in the middle, or never begins', async () => {
+    const spool = createSpool({ dir, bytesMax: 10_000_000 })
+    const large = await spool.keep(Readable.from([Buffer.alloc(4_000_000)]))
+    const body = large.between(Buffer.from('<'), Buffer.from('>'))
+    for await (const part of body) if (part.length > 1) break
+    const unread = (await spool.keep(source('sound'))).between(Buffer.from('<'), Buffer.from('>'))
+    unread.destroy()
+    await until(() => spool.bytes === 0, { withinMs: 1_000, what: 'both files to be let go' })
+    await until(async () => (await openFiles()).length === 0, { withinMs: 1_000, what: 'both files to be closed' })
+  })
+
+  it('says so when there is no place for a file', async () => {
+    const spool = createSpool({ dir: join(dir, 'nowhere'), bytesMax: 100 })
+    await expect(spool.keep(source('sound'))).rejects.toMatchObject({ code: 'SPOOL_FULL', reason: expect.stringContaining('nowhere') })
+    expect(existsSync(join(dir, 'nowhere'))).toBe(false)
+    expect(statSync(dir).isDirectory()).toBe(true)
+  })
+})
