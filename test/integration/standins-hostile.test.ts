@@ -165,6 +165,7 @@ it('speaks the rest of HTTP, right and wrong', async () => {
   expect(await use(hostile.bodiless(304))).toMatchObject({ status: 304, text: '' })
   expect(await use(hostile.trailers('{}', { 'x-sum': '1' }))).toMatchObject({ text: '{}', trailers: { 'x-sum': '1' } })
   expect(await use(hostile.gzipped({ a: 1 }))).toMatchObject({ headers: { 'content-encoding': 'gzip' } })
+  expect(await use(hostile.untilClose('text/plain', ['all', ' of it'], 'fin'))).toMatchObject({ text: 'all of it' })
   expect(await use(hostile.mislabelledMp3())).toMatchObject({ headers: { 'content-type': 'audio/wav' } })
   expect(await use(hostile.speechSseError())).toMatchObject({ status: 200, text: expect.stringContaining('"error"') })
   expect(await use(hostile.basicAuth('u', 'p', hostile.json({})))).toMatchObject({ status: 401, headers: { 'www-authenticate': 'Basic' } })

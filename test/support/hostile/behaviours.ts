@@ -88,6 +88,16 @@ export const underlong =
     x[how]()
   }
 
+/** A body that only the end of the connection ends, as HTTP/1.0 had it: nobody can tell a whole one from a cut one. */
+export const untilClose =
+  (type: string, parts: readonly (string | Buffer)[], how: Cut): Behaviour =>
+  async (x) => {
+    await x.body()
+    await x.send(head(200, { 'content-type': type, connection: 'close' }))
+    for (const part of parts) await x.send(part)
+    x[how]()
+  }
+
 /** Lets another behaviour speak and breaks the connection after exactly this many of its bytes. */
 export function cutAfter(bytes: number, how: Cut, inner: Behaviour): Behaviour {
   return async (x) => {
