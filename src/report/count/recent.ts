@@ -43,6 +43,10 @@ export class Recent {
     return true
   }
 
+  get size(): number {
+    return this.#names.length
+  }
+
   /** How many were seen since a time within the window. */
   since(ms: number): number {
     let count = 0

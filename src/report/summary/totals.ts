@@ -44,7 +44,7 @@ export class Totals {
     if (s.address !== '') this.#addresses.see(s.address, count, denied, s.sinceMs, s.atMs)
     if (denied) {
       this.#deniedEndpoints.add(endpoint, count)
-      this.#deniedReasons.add(s.reason || s.code || s.offence, count)
+      this.#deniedReasons.add(s.offence === 'keyless' ? 'no key' : s.reason || s.code || s.offence, count)
     } else if (s.recognised && s.event !== 'refused') {
       this.#users.add(s.user || s.key, count)
       this.#services.add(s.service, count)

@@ -5,16 +5,17 @@ import { SlidingCount } from '../count/sliding.ts'
 import type { Place, Sighting } from '../sighting.ts'
 import { originOf } from './network.ts'
 import { RULES } from './rules.ts'
+import { Spell } from './spell.ts'
 import type { Detector, Finding, Severity } from './threat.ts'
 import { Trail } from './trail.ts'
 
 interface Suspect {
   readonly trail: Trail
+  readonly burst: Spell
   readonly hour: SlidingCount
   readonly day: SlidingCount
   readonly addresses: Few
   readonly keyIds: Few
-  peakHour: number
   peakDay: number
   /** Refusals of keys that once were good: somebody's forgotten script, told of by another detector. */
   dead: number
@@ -29,11 +30,11 @@ interface Guest {
 
 const newSuspect = (): Suspect => ({
   trail: new Trail(),
+  burst: new Spell(),
   hour: new SlidingCount(RULES.hourMs),
   day: new SlidingCount(RULES.dayMs, 24),
   addresses: new Few(),
   keyIds: new Few(),
-  peakHour: 0,
   peakDay: 0,
   dead: 0,
   letInAs: '',
@@ -54,15 +55,15 @@ export class BruteForce implements Detector {
     else if (s.offence === 'sign_in' || s.offence === 'throttled' || s.offence === 'dead_key') this.#suspect(s, place)
   }
 
-  /** Whether anybody was ever let in from there. */
-  isGuest(subject: string): boolean {
-    return this.#guests.get(subject) !== undefined
+  /** How often anybody was let in from there. */
+  letIn(subject: string): number {
+    return this.#guests.get(subject)?.requests ?? 0
   }
 
   findings(): Finding[] {
     return [...this.#suspects].flatMap(([subject, suspect]) => {
       const severity = this.#severity(subject, suspect)
-      return severity === null ? [] : [finding(subject, suspect, severity)]
+      return severity === null ? [] : [finding(subject, suspect, severity, this.letIn(subject))]
     })
   }
 
@@ -72,8 +73,9 @@ export class BruteForce implements Detector {
     if (guest.requests === 0) guest.sinceMs = s.atMs
     guest.requests += 1
     guest.lastMs = s.atMs
+    if (guest.requests > 1) return
     const suspect = this.#suspects.get(subject)
-    if (suspect && suspect.letInAs === '' && suspect.peakHour >= RULES.bruteForce.medium) suspect.letInAs = s.key || s.user
+    if (suspect && suspect.trail.count >= RULES.bruteForce.medium) suspect.letInAs = s.key || s.user
   }
 
   #suspect(s: Sighting, place: Place): void {
@@ -84,7 +86,8 @@ export class BruteForce implements Detector {
       return
     }
     suspect.trail.note(s, place)
-    suspect.peakHour = Math.max(suspect.peakHour, suspect.hour.add(s.atMs, s.count))
+    const inHour = suspect.hour.add(s.atMs, s.count)
+    suspect.burst.note(s, place, inHour === s.count, inHour)
     suspect.peakDay = Math.max(suspect.peakDay, suspect.day.add(s.atMs, s.count))
     suspect.addresses.add(s.address)
     if (s.key !== '') suspect.keyIds.add(s.key)
@@ -97,7 +100,7 @@ export class BruteForce implements Detector {
     const hours = Math.max(1, (guest.lastMs - guest.sinceMs) / RULES.hourMs)
     const slipsPerHour = guest.requests / hours / requestsPerSlip
     return (
-      grade(suspect.peakHour - slipsPerHour, medium, high) ??
+      grade(suspect.burst.score - slipsPerHour, medium, high) ??
       grade(suspect.peakDay - slipsPerHour * Math.min(24, hours), dayMedium, dayHigh)
     )
   }
@@ -105,27 +108,32 @@ export class BruteForce implements Detector {
 
 const grade = (count: number, medium: number, high: number): Severity | null => (count >= high ? 'high' : count >= medium ? 'medium' : null)
 
-function finding(subject: string, suspect: Suspect, severity: Severity): Finding {
-  const { trail, keyIds, letInAs, addresses } = suspect
+function finding(subject: string, suspect: Suspect, severity: Severity, letIn: number): Finding {
+  const { trail, burst, addresses } = suspect
   const everyone = subject === '*'
+  // Where honest people sit too, their slips of weeks would hide the burst.
+  const shared = letIn > trail.count
+  const where = everyone ? 'more addresses than the ledger records one by one' : subject
+  const title = shared
+    ? `${burst.score} failed sign-ins within an hour from ${where}, from where others are let in (${trail.count} in all)`
+    : `${trail.count} failed sign-ins from ${where}`
   return {
     kind: 'brute_force',
     severity,
-    title: everyone
-      ? `${trail.count} failed sign-ins from more addresses than the ledger records one by one`
-      : `${trail.count} failed sign-ins from ${subject}`,
+    title,
     subject: { type: subject.includes('/') ? 'network' : 'address', id: subject, user: '' },
-    trail,
+    trail: shared ? burst.trail : trail,
     addresses: everyone ? [] : addresses.list,
-    advice: advise(trail.count, keyIds, letInAs),
+    advice: advise(suspect, shared, letIn),
   }
 }
 
-function advise(count: number, keyIds: Few, letInAs: string): string {
+function advise({ trail, keyIds, letInAs }: Suspect, shared: boolean, letIn: number): string {
+  if (shared) return `${letIn} requests were let in from there too, so it is shared: find out who it was before anything is blocked.`
   if (letInAs !== '')
     return `Afterwards this address was let in with ${letInAs}. Ask its owner whether that was them; if not, disable that key now.`
-  const [only] = keyIds.list
-  if (keyIds.size === 1 && count >= RULES.bruteForce.high)
-    return `Every try that could be read named the key id ${only ?? ''}: most likely a client with a wrong or cut key. Ask its owner first; block the address if nobody knows it.`
+  const [only = ''] = keyIds.list
+  if (keyIds.size === 1 && trail.count >= RULES.bruteForce.high)
+    return `Every try that could be read named the key id ${only}: most likely a client with a wrong or cut key. Ask its owner first; block the address if nobody knows it.`
   return 'Block the address at the firewall (report --format fail2ban) unless its owner is known. Keys have 190 bits, so guessing cannot succeed; the load and the noise are the harm.'
 }

@@ -5,11 +5,11 @@ import { Recent } from '../count/recent.ts'
 import type { Place, Sighting } from '../sighting.ts'
 import { originOf } from './network.ts'
 import { RULES } from './rules.ts'
+import { Spell } from './spell.ts'
 import { callerOf, callerSubject, type Detector, type Finding, type Severity } from './threat.ts'
-import { Trail } from './trail.ts'
 
 interface Holder {
-  readonly trail: Trail
+  readonly spell: Spell
   readonly networks: Recent
   /** The networks the key was first good from, however long ago. */
   home: readonly string[]
@@ -20,7 +20,7 @@ interface Holder {
 }
 
 const newHolder = (): Holder => ({
-  trail: new Trail(),
+  spell: new Spell(),
   networks: new Recent(RULES.dayMs, LIMITS.reportPerSubjectMax),
   home: [],
   addresses: new Few(),
@@ -39,9 +39,11 @@ export class KeyNetworks implements Detector {
     const { network } = originOf(s.address)
     if (!holder.networks.see(network, s.atMs)) return
     settle(holder, network)
-    holder.trail.note(s, place)
+    const inHour = holder.networks.since(s.atMs - RULES.hourMs)
+    // Twice as many in a day are about as bad as in an hour.
+    holder.spell.note(s, place, holder.networks.size === 1, 2 * inHour + holder.networks.size)
     holder.addresses.add(s.address)
-    holder.peakHour = Math.max(holder.peakHour, holder.networks.since(s.atMs - RULES.hourMs))
+    holder.peakHour = Math.max(holder.peakHour, inHour)
   }
 
   /** Where a key is used is learnt from before the range of the report, too. */
@@ -82,7 +84,7 @@ export class KeyNetworks implements Detector {
         severity,
         title: `${subject.type === 'key' ? 'Key' : 'User'} ${subject.id} was used from ${day} networks within a day, ${holder.peakHour} within an hour`,
         subject,
-        trail: holder.trail,
+        trail: holder.spell.trail,
         addresses: holder.addresses.list,
         advice:
           'Ask the owner where the key is used. If it is shared, make one key for each program; if not, rotate it with no grace (portcullis key rotate --grace 0).',

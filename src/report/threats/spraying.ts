@@ -5,17 +5,17 @@ import { Recent } from '../count/recent.ts'
 import type { Place, Sighting } from '../sighting.ts'
 import { originOf } from './network.ts'
 import { RULES } from './rules.ts'
+import { Spell } from './spell.ts'
 import type { Detector, Finding, Severity, Subject } from './threat.ts'
-import { Trail } from './trail.ts'
 
 interface Sprayer {
-  readonly trail: Trail
+  readonly spell: Spell
   readonly keyIds: Recent
   readonly addresses: Few
 }
 
 const newSprayer = (): Sprayer => ({
-  trail: new Trail(),
+  spell: new Spell(),
   keyIds: new Recent(RULES.dayMs, LIMITS.reportPerSubjectMax),
   addresses: new Few(),
 })
@@ -55,19 +55,19 @@ export class Spraying implements Detector {
 }
 
 function note(sprayer: Sprayer, s: Sighting, place: Place): void {
-  sprayer.trail.note(s, place)
-  sprayer.keyIds.see(s.key, s.atMs)
+  const fresh = sprayer.keyIds.see(s.key, s.atMs)
+  sprayer.spell.note(s, place, fresh && sprayer.keyIds.size === 1, sprayer.keyIds.size)
   sprayer.addresses.add(s.address)
 }
 
 function finding(subject: Subject, sprayer: Sprayer, severity: Severity): Finding {
-  const { keyIds, trail, addresses } = sprayer
+  const { keyIds, spell, addresses } = sprayer
   return {
     kind: 'key_spraying',
     severity,
     title: `${keyIds.full ? `${keyIds.peak} or more` : keyIds.peak} different key ids tried from ${subject.id} within a day`,
     subject,
-    trail,
+    trail: spell.trail,
     addresses: addresses.list,
     advice:
       'Block it. Look whether the key ids exist here (portcullis key list --all): real ones mean that a list of ids has leaked, for instance from a copy of this log.',

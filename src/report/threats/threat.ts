@@ -34,6 +34,8 @@ export interface Threat {
   readonly evidence: readonly Evidence[]
   /** Where it came from, as far as it was kept. */
   readonly addresses: readonly string[]
+  /** Requests let in from the same address: who shares it with honest people cannot simply be blocked. */
+  readonly let_in: number
   readonly advice: string
 }
 

@@ -12,15 +12,23 @@ import { UnusualVolume } from './volume.ts'
 
 /** All detectors together. */
 export class Watch {
+  readonly #bruteForce = new BruteForce()
   readonly #networks = new KeyNetworks()
   readonly #volume: UnusualVolume
   readonly #detectors: readonly Detector[]
 
   constructor(fromMs: number) {
     this.#volume = new UnusualVolume(fromMs)
-    const bruteForce = new BruteForce()
-    const probing = new Probing((subject) => bruteForce.isGuest(subject))
-    this.#detectors = [bruteForce, new Spraying(), this.#networks, new DeadKeys(this.#networks), probing, new PathTricks(), this.#volume]
+    const probing = new Probing((subject) => this.#bruteForce.letIn(subject) > 0)
+    this.#detectors = [
+      this.#bruteForce,
+      new Spraying(),
+      this.#networks,
+      new DeadKeys(this.#networks),
+      probing,
+      new PathTricks(),
+      this.#volume,
+    ]
   }
 
   see(s: Sighting, place: Place): void {
@@ -45,11 +53,20 @@ export class Watch {
           b.trail.count - a.trail.count ||
           (a.subject.id < b.subject.id ? -1 : 1),
       )
-    return { threats_total: found.length, threats: found.slice(0, LIMITS.reportThreatsMax).map((finding) => toThreat(finding, fileName)) }
+    return {
+      threats_total: found.length,
+      threats: found
+        .slice(0, LIMITS.reportThreatsMax)
+        .map((finding) => toThreat(finding, this.#bruteForce.letIn(finding.subject.id), fileName)),
+    }
   }
 }
 
-const toThreat = ({ kind, severity, title, subject, trail, addresses, advice }: Finding, fileName: (file: number) => string): Threat => ({
+const toThreat = (
+  { kind, severity, title, subject, trail, addresses, advice }: Finding,
+  letIn: number,
+  fileName: (file: number) => string,
+): Threat => ({
   kind,
   severity,
   title,
@@ -59,5 +76,6 @@ const toThreat = ({ kind, severity, title, subject, trail, addresses, advice }: 
   last: iso(trail.lastMs),
   evidence: trail.evidence(fileName),
   addresses,
+  let_in: letIn,
   advice,
 })
