@@ -21,6 +21,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     clock,
     log,
     compress: options.compress ?? true,
+    stillRead: options.stillRead ?? (() => false),
     settings: () => ledger.settings,
     announce: (detail) => ledger.lifecycle({ what: 'retention', detail }),
   })

@@ -27,6 +27,8 @@ export interface LedgerOptions extends LedgerSettings {
   readonly log: LedgerLog
   /** Finished segments are gzipped in the background, unless this is false. */
   readonly compress?: boolean
+  /** True while somebody still has to read a finished segment, such as a projection: retention then leaves it and what came after it. */
+  readonly stillRead?: (segment: string) => boolean
   readonly host?: string
   readonly pid?: number
   /** Called when the ledger becomes writable or stops being so. */

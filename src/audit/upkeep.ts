@@ -15,6 +15,7 @@ export interface UpkeepParts {
   readonly clock: Clock
   readonly log: LedgerLog
   readonly compress: boolean
+  readonly stillRead: (segment: string) => boolean
   readonly settings: () => LedgerSettings
   /** Says in the ledger which segments go; they are kept when it cannot. */
   readonly announce: (detail: string) => Promise<void>
@@ -92,7 +93,7 @@ export class Upkeep {
   }
 
   async #retain(): Promise<void> {
-    const { file, clock, settings, announce, log } = this.#parts
+    const { file, clock, settings, stillRead, announce, log } = this.#parts
     const segments = rotatedSegments(file)
     // A segment ended when the next one began; the last of them ended too lately to matter.
     const aged = segments.slice(0, -1).map(({ path, name }, i) => ({
@@ -101,7 +102,8 @@ export class Upkeep {
       endedMs: segments[i + 1]?.openedMs ?? clock.nowMs(),
       bytes: statSync(path).size,
     }))
-    const gone = expired(aged, settings(), clock.nowMs())
+    const free = aged.findIndex((segment) => stillRead(segment.name))
+    const gone = expired(free === -1 ? aged : aged.slice(0, free), settings(), clock.nowMs())
     const perLine = Math.max(1, Math.floor(NAMES_CHARS_MAX / Math.max(1, ...gone.map((s) => s.name.length + 1))))
     for (let i = 0; i < gone.length; i += perLine) {
       const some = gone.slice(i, i + perLine)
