@@ -29,8 +29,10 @@ export function denyTheRest(app: Hono<GateEnv>, services: readonly Service[], co
   app.notFound((c) => {
     const envelope = envelopeOf(c.env.incoming)
     const { name, errors } = faceAt(services, envelope.path)
-    const path = c.req.path
-    const allowed = METHODS.filter((method) => method !== envelope.method && app.router.match(method, path)[0].length > 0)
+    const handlers = (method: string): number => app.router.match(method, c.req.path)[0].length
+    // A HEAD route stands among those for GET as well, where Hono looks for it.
+    const serves = (method: string): boolean => handlers(method) > (method === 'GET' ? handlers('HEAD') : 0)
+    const allowed = METHODS.filter((method) => method !== envelope.method && serves(method))
     const error =
       allowed.length > 0
         ? new GatewayError('METHOD_NOT_ALLOWED', {

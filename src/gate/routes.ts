@@ -1,5 +1,5 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import type { Hono } from 'hono'
+import type { Handler, Hono } from 'hono'
 import type { Route, Service } from '../catalog/index.ts'
 import { envelopeOf, type GateEnv } from '../http/index.ts'
 import type { Corridor } from './admit.ts'
@@ -28,13 +28,21 @@ export function mountServices(app: Hono<GateEnv>, services: readonly Service[], 
     for (const route of service.routes) {
       const policy = policyOf(service, route)
       const plan = faceOf(service, route)
-      app.on(route.method, route.path, async (c) => {
+      const handler: Handler<GateEnv> = async (c) => {
         const params = route.path.includes(':') ? c.req.param() : NO_PARAMS
         await corridor.admit(envelopeOf(c.env.incoming), policy, async (visit) => carrier.carry(visit, service, await plan(visit, params)))
         return RESPONSE_ALREADY_SENT
-      })
+      }
+      if (route.method === 'HEAD') app.get(route.path, headOnly(handler))
+      app.on(route.method, route.path, handler)
     }
   }
 }
+
+/** Hono looks for HEAD among the GET routes and nowhere else. */
+const headOnly =
+  (handler: Handler<GateEnv>): Handler<GateEnv> =>
+  (c, next) =>
+    envelopeOf(c.env.incoming).method === 'HEAD' ? handler(c, next) : next()
 
 const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({})

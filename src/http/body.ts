@@ -48,6 +48,8 @@ function watchPace(incoming: IncomingMessage, received: () => number, fail: (err
 export function readBody(envelope: Envelope, bytesMax: number): Promise<Buffer> {
   const { incoming, headers } = envelope
   if (headers.contentLength > bytesMax) return Promise.reject(tooLarge(bytesMax))
+  // Who left while the key was being verified is told by no event any more.
+  if (incoming.destroyed && !incoming.readableEnded) return Promise.reject(incomplete())
   welcome(envelope)
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = []

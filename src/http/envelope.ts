@@ -33,6 +33,7 @@ interface Headers {
   forwardedFor: string
   forwarded: boolean
   expectContinue: boolean
+  expectsOther: boolean
   upgrade: boolean
 }
 
@@ -74,6 +75,7 @@ function readHeaders(raw: readonly string[]): Headers {
     forwardedFor: '',
     forwarded: false,
     expectContinue: false,
+    expectsOther: false,
     upgrade: false,
   }
   for (let i = 0; i < raw.length; i += 2) {
@@ -114,6 +116,7 @@ function readHeader(seen: Headers, name: string, value: string): void {
       break
     case 'expect':
       seen.expectContinue = value.trim().toLowerCase() === '100-continue'
+      seen.expectsOther = !seen.expectContinue
       break
     case 'upgrade':
       seen.upgrade = true
@@ -181,6 +184,7 @@ export function openEnvelope(
     path = mark === -1 ? local : local.slice(0, mark)
     query = mark === -1 ? '' : local.slice(mark + 1)
     checkPath(path)
+    if (headers.expectsOther) throw new GatewayError('BAD_REQUEST', { detail: 'Expect may hold 100-continue and nothing else' })
     if (headers.upgrade) throw new GatewayError('UPGRADE_REFUSED')
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error

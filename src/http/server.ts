@@ -36,12 +36,14 @@ export function createGateServer(parts: GateServerParts): Server {
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const peer = PEERS.get(incoming.socket) ?? peerOf(incoming.socket, trusted())
     const { envelope, fault } = openEnvelope(incoming, outgoing, peer, trusted(), clock.monoMs())
+    if (outgoing.socket === null) watchQueued(incoming.socket, outgoing)
     if (fault !== null) {
       turnAway(envelope, fault)
       return
     }
     const env: IncomingMessage & { envelope?: Envelope } = incoming
     env.envelope = envelope
+    routeAsJudged(incoming, envelope)
     void hono(incoming, outgoing)
   }
 
@@ -57,15 +59,40 @@ export function createGateServer(parts: GateServerParts): Server {
   server.maxHeadersCount = LIMITS.headersMax * 10 // Node drops what is above without a word; we count to our own limit and refuse
   server.on('request', listener)
   server.on('checkContinue', listener) // 100 Continue is sent when the body is first wanted
-  server.on('checkExpectation', (_incoming, outgoing) => outgoing.writeHead(417).end())
-  server.on('upgrade', (_incoming, socket: Socket) => {
-    parts.refusedSocket(PEERS.get(socket)?.address ?? 'unknown', 'UPGRADE_REFUSED', 'upgrade')
-    refuseSocket(socket, 'UPGRADE_REFUSED')
-  })
+  server.on('checkExpectation', listener) // anything else that is expected is judged with the rest of the envelope
+  for (const [event, code] of [
+    ['upgrade', 'UPGRADE_REFUSED'],
+    ['connect', 'BAD_REQUEST'],
+  ] as const) {
+    server.on(event, (_incoming: IncomingMessage, socket: Socket) => {
+      // Node has taken its own listeners off, and a reset that nobody listens for would end the process.
+      socket.on('error', () => {})
+      parts.refusedSocket(PEERS.get(socket)?.address ?? 'unknown', code, event)
+      refuseSocket(socket, code)
+    })
+  }
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => onClientError(parts, error, socket))
   const connections = new Map<string, number>()
   server.on('connection', (socket) => onConnection(parts, connections, socket))
   return server
+}
+
+/** A request behind another on its connection has no socket of its own yet, so Node would not tell its response that the caller has gone. */
+function watchQueued(socket: Socket, outgoing: ServerResponse): void {
+  const onClose = (): void => {
+    if (outgoing.socket !== null || outgoing.writableFinished) return
+    outgoing.destroy()
+    outgoing.emit('close')
+  }
+  socket.setMaxListeners(0)
+  socket.on('close', onClose)
+  outgoing.on('close', () => socket.off('close', onClose))
+}
+
+/** Routing sees the path that was judged and no Host: node-server would answer an odd one by itself, and nobody would record that. */
+function routeAsJudged(incoming: IncomingMessage, { path, query }: Envelope): void {
+  incoming.headers.host = 'gate'
+  if (incoming.url?.startsWith('/') !== true) incoming.url = query === '' ? path : `${path}?${query}`
 }
 
 function onConnection(parts: GateServerParts, connections: Map<string, number>, socket: Socket): void {
@@ -98,7 +125,14 @@ function onClientError(parts: GateServerParts, error: NodeJS.ErrnoException, soc
   }
   const code = CLIENT_ERRORS[error.code ?? ''] ?? 'BAD_REQUEST'
   parts.refusedSocket(PEERS.get(socket)?.address ?? 'unknown', code, error.code ?? error.message)
-  refuseSocket(socket, code)
+  if (isAnswering(socket)) socket.destroy()
+  else refuseSocket(socket, code)
+}
+
+/** In the middle of an answer a last word would be taken for a part of it. Node asks itself the same question by the same field. */
+function isAnswering(socket: Socket): boolean {
+  const { _httpMessage: message } = socket as Socket & { readonly _httpMessage?: ServerResponse | null } // Node's own, set while a response has the socket
+  return message?.headersSent ?? false
 }
 
 /** A last word on a socket that has no response object. */

@@ -40,8 +40,8 @@ export interface GatewayUnderTest extends GatewayPlace {
   lines(): Promise<readonly LedgerRecord[]>
   outcomes(): Promise<readonly OutcomeLine[]>
   refusals(): Promise<readonly RefusedLine[]>
-  /** Drains, verifies the whole ledger against its latest seal, and removes everything. Throws when the ledger does not hold. */
-  stop(): Promise<VerifyReport>
+  /** Drains, verifies the whole ledger against its latest seal, and removes everything unless told to keep it. Throws when the ledger does not hold. */
+  stop(options?: { readonly keep?: boolean }): Promise<VerifyReport>
 }
 
 export type LedgerRecord = Readonly<Record<string, unknown>> & { readonly event: string }
@@ -104,10 +104,10 @@ export async function startTestGateway(env: Environment = {}, place = gatewayPla
     lines,
     outcomes: async () => (await lines()).filter((line) => line.event === 'outcome') as unknown as OutcomeLine[], // written by the ledger, told by its event
     refusals: async () => (await lines()).filter((line) => line.event === 'refused') as unknown as RefusedLine[], // as above
-    stop: async () => {
+    stop: async ({ keep = false } = {}) => {
       await gateway.drain('test')
       const report = await verifyPlace(place)
-      place.remove()
+      if (!keep) place.remove()
       return report
     },
   }

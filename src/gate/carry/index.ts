@@ -1,8 +1,9 @@
 import { Readable } from 'node:stream'
 import type { Pool } from 'undici'
-import { type BackendQueue, createQueue, type Service } from '../../catalog/index.ts'
+import { type BackendQueue, createQueue, type Release, type Service } from '../../catalog/index.ts'
 import type { Plan } from '../../dialects/index.ts'
-import { type Clock, GatewayError } from '../../kernel/index.ts'
+import { asGatewayError } from '../../http/index.ts'
+import type { Clock } from '../../kernel/index.ts'
 import type { Visit } from '../visit.ts'
 import { Carriage, type CarriageEnd } from './carriage.ts'
 import { interruptOurs } from './interrupt.ts'
@@ -82,20 +83,18 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
         if (plan.interrupt !== undefined) void stopJob(service, plan, end)
         return end
       }
-      const left = new AbortController()
-      const leave = (): void => left.abort()
-      visit.envelope.outgoing.on('close', leave)
-      visit.cut = leave
+      const place = await placeAt(queueOf(service), visit)
+      if (typeof place !== 'function') {
+        discard(plan)
+        return place
+      }
       try {
-        const release = await queueOf(service).enter(left.signal)
         const end = await send(visit, service, plan)
-        void stopJob(service, plan, end).finally(release)
+        void stopJob(service, plan, end).finally(place)
         return end
       } catch (error) {
-        discard(plan)
-        return refusedInQueue(error)
-      } finally {
-        visit.envelope.outgoing.off('close', leave)
+        place() // a fault of our own must not cost the backend a place for ever
+        throw error
       }
     },
     close: () => pools.close(),
@@ -119,8 +118,26 @@ function discard({ request: { body } }: Plan): void {
   if (body instanceof Readable) body.destroy()
 }
 
-function refusedInQueue(thrown: unknown): CarriageEnd {
-  const error = thrown instanceof GatewayError ? thrown : new GatewayError('INTERNAL', { cause: thrown })
-  if (error.code === 'BODY_INCOMPLETE') return { ended: 'client_closed', status: 0, bytesOut: 0 }
-  return { ended: 'refused', status: error.status, bytesOut: 0, error, tell: error }
+/** A place at the backend, or how the wait for one ended: by the caller's leaving, by a cut from our side, or because there is none. */
+async function placeAt(queue: BackendQueue, visit: Visit): Promise<Release | CarriageEnd> {
+  const { outgoing } = visit.envelope
+  const waiting = new AbortController()
+  let end: CarriageEnd = { ended: 'client_closed', status: 0, bytesOut: 0 }
+  const leave = (): void => waiting.abort()
+  if (outgoing.destroyed) return end
+  outgoing.on('close', leave)
+  visit.cut = (ended, error) => {
+    end = { ended, status: error.status, bytesOut: 0, error, tell: error }
+    waiting.abort()
+  }
+  try {
+    return await queue.enter(waiting.signal)
+  } catch (thrown) {
+    if (waiting.signal.aborted) return end
+    const error = asGatewayError(thrown)
+    return { ended: 'refused', status: error.status, bytesOut: 0, error, tell: error }
+  } finally {
+    visit.cut = null
+    outgoing.off('close', leave)
+  }
 }
