@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, realpathSync, rmSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { Hono } from 'hono'
@@ -10,10 +10,10 @@ import { type Config, hostName } from './config.ts'
 import { type Corridor, createCorridor, ownerGuard } from './gate/index.ts'
 import { createGateServer, type GateEnv, localPeer, trustedNetworks } from './http/index.ts'
 import { createIdentity, type Identity, refusedKeyId } from './identity/index.ts'
-import { type Clock, GatewayError, reasonOf } from './kernel/index.ts'
+import { type Clock, GatewayError, LIMITS, reasonOf } from './kernel/index.ts'
 import { createLimits } from './limits/index.ts'
 import { createMetrics, type Metrics } from './ops/index.ts'
-import { createHasher, loadOrCreateKey } from './secrets/index.ts'
+import { createHasher, loadOrCreateKey, readSecretFile } from './secrets/index.ts'
 import { acquireOwner, openStore } from './storage/index.ts'
 
 /** Everything that owns the data directory, without the network: what `serve` builds on, and all that a key command needs. */
@@ -39,63 +39,81 @@ export interface HouseOptions {
 
 export const socketPath = (dataDir: string): string => join(dataDir, 'portcullis.sock')
 
-export async function openHouse(config: Config, { log, clock, command }: HouseOptions): Promise<House> {
+/** How to give back what was taken; run last first, at the end or when a later part cannot be had. */
+type Closers = (() => Promise<void> | void)[]
+
+export async function openHouse(config: Config, options: HouseOptions): Promise<House> {
+  const closers: Closers = []
+  try {
+    return await furnish(config, options, closers)
+  } catch (error) {
+    await closeAll(closers)
+    throw error
+  }
+}
+
+async function closeAll(closers: Closers): Promise<void> {
+  for (const close of closers.splice(0).reverse()) await close()
+}
+
+async function furnish(config: Config, { log, clock, command }: HouseOptions, closers: Closers): Promise<House> {
   const { dataDir } = config
   const owner = acquireOwner(dataDir, { command, clock, waitMs: 2_000 })
+  closers.push(() => owner.release())
+  const store = await openStore({ file: join(dataDir, 'portcullis.db') })
+  closers.push(() => store.close())
+  const ledger = await openOwnLedger(config, { log, clock, command }, closers)
   const hasher = createHasher({ clock })
-  const [store, ledger] = await Promise.all([
-    openStore({ file: join(dataDir, 'portcullis.db') }),
-    openLedger({
-      ...config.audit,
-      keyDir: dataDir,
-      clock,
-      log,
-      host: hostName(),
-      onState: (ok) => log[ok ? 'info' : 'error']({ ok }, ok ? 'ledger: writable' : 'ledger: cannot be written'),
-    }),
-  ])
   const pepper = loadOrCreateKey(join(dataDir, 'lookup.pepper'))
   const identity = createIdentity({ store, secrets: { hasher, pepper }, clock, log })
+  closers.push(() => identity.close())
   await identity.load()
   const limits = createLimits({ clock })
-  const metrics = createMetrics({
-    ledger: () => ledger.state(),
-    argon: () => hasher.stats(),
-  })
+  closers.push(() => limits.close())
+  const metrics = createMetrics({ ledger: () => ledger.state(), argon: () => hasher.stats() })
   const corridor = createCorridor({ clock, ledger, identity, limits, refusedKeyId, observer: metrics, log })
   identity.onStopped((keyId, { now }) => {
     if (now) cutKey(corridor, keyId)
   })
-  await ledger.lifecycle({ what: 'start', detail: command })
-
+  const importLegacyKeys = async ({ apiKeysFile }: Config): Promise<void> => {
+    if (apiKeysFile !== null) await importFile(identity, apiKeysFile, log)
+  }
+  await importLegacyKeys(config)
   const admin = await listenToOwner({ dataDir, clock, corridor, identity, log })
-  const house: House = {
+  closers.push(() => {
+    admin.close()
+    admin.closeAllConnections()
+    rmSync(socketPath(dataDir), { force: true })
+  })
+  return {
     dataDir,
     socket: socketPath(dataDir),
     ledger,
     identity,
     corridor,
     metrics,
-    async importLegacyKeys({ apiKeysFile }) {
-      if (apiKeysFile !== null) await importFile(identity, apiKeysFile, log)
-    },
+    importLegacyKeys,
     settleInFlight: (msMax) => settleInFlight(corridor, clock, msMax),
-    async close() {
-      admin.close()
-      admin.closeAllConnections()
-      rmSync(socketPath(dataDir), { force: true })
-      limits.close()
-      await identity.close()
-      await ledger
-        .lifecycle({ what: 'stop', detail: command })
-        .catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'the stop could not be recorded'))
-      await ledger.close()
-      await store.close()
-      owner.release()
-    },
+    close: () => closeAll(closers),
   }
-  await house.importLegacyKeys(config)
-  return house
+}
+
+/** The ledger, from its first word of this process to its last. */
+async function openOwnLedger(config: Config, { log, clock, command }: HouseOptions, closers: Closers): Promise<Ledger> {
+  let closing = false
+  const onState = (ok: boolean): void => {
+    if (!closing) log[ok ? 'info' : 'error']({ ok }, ok ? 'ledger: writable' : 'ledger: cannot be written')
+  }
+  const ledger = await openLedger({ ...config.audit, keyDir: config.dataDir, clock, log, host: hostName(), onState })
+  closers.push(async () => {
+    closing = true
+    await ledger.lifecycle({ what: 'stop', detail: command }).catch((error: unknown) => {
+      log.error({ reason: reasonOf(error) }, 'the stop could not be recorded')
+    })
+    await ledger.close()
+  })
+  await ledger.lifecycle({ what: 'start', detail: command })
+  return ledger
 }
 
 /** The management socket. The lock on the data directory is ours, so a socket that is there already is a dead one. */
@@ -145,9 +163,10 @@ async function importFile(identity: Identity, file: string, log: Logger): Promis
     log.warn({ file }, 'API_KEYS_FILE is set, and there is no such file; no key was imported or disabled')
     return
   }
-  const { imported, disabled, unchanged, skipped } = await identity.keys.importLegacy(readFileSync(file, 'utf8'), {
+  const content = readSecretFile(file, LIMITS.importFileBytesMax).reveal()
+  const { imported, disabled, unchanged, skipped } = await identity.keys.importLegacy(content, {
     rightsFromService: false,
-    source: file,
+    source: realpathSync(file),
   })
   log.info({ file, imported: imported.length, disabled: disabled.length, unchanged, skipped: skipped.length }, 'legacy keys imported')
 }

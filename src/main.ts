@@ -3,14 +3,14 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { buildApp } from './app.ts'
+import { buildApp, faceAt } from './app.ts'
 import { createHealth, type Health } from './catalog/index.ts'
 import { type Config, PACKAGE_ROOT } from './config.ts'
 import { probeOf } from './dialects/index.ts'
-import { createCarrier } from './gate/index.ts'
+import { type Carrier, createCarrier } from './gate/index.ts'
 import { type House, openHouse } from './house.ts'
-import { createGateServer, trustedNetworks } from './http/index.ts'
-import { type Clock, DEFAULT_TENANT, GatewayError, LIMITS, reasonOf, systemClock } from './kernel/index.ts'
+import { createGateServer, type TrustedNetworks, trustedNetworks } from './http/index.ts'
+import { type Clock, DEFAULT_TENANT, ERRORS, LIMITS, reasonOf, systemClock } from './kernel/index.ts'
 
 export interface Gateway {
   readonly house: House
@@ -33,93 +33,118 @@ const VERSION = String((JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json
 /** The only place where the whole is put together: config → storage → parts → app → listeners → drain. */
 export async function startGateway(first: Config, { log, clock = systemClock, command = 'serve' }: GatewayOptions): Promise<Gateway> {
   const house = await openHouse(first, { log, clock, command })
-  const { corridor, ledger } = house
-  const startedMs = clock.monoMs()
   const carrier = createCarrier({ clock, log })
-  let config = first
-  let draining = false
-  let trusted = trustedNetworks(config.trustedProxies)
-
-  const build = (next: Config): { app: ReturnType<typeof buildApp>; health: Health } => {
-    const health = createHealth({ services: next.services, probeOf: (service) => probeOf(service.dialect), clock, log })
-    const app = buildApp({
-      services: next.services,
-      corridor,
-      carrier,
-      log,
-      ops: {
-        version: VERSION,
-        corridor,
-        metrics: house.metrics,
-        health: () => health,
-        ready: () => readiness(),
-        queues: () => Object.fromEntries(next.services.map((service) => [service.name, carrier.queueOf(service)])),
-        uptimeMs: () => clock.monoMs() - startedMs,
-      },
-    })
-    return { app, health }
-  }
-  const readiness = (): { ready: boolean; why: string } => {
-    if (draining) return { ready: false, why: 'shutting down' }
-    if (!ledger.state().ok) return { ready: false, why: 'the audit ledger cannot be written' }
-    return { ready: true, why: '' }
-  }
-
-  let built = build(config)
-  const server = createGateServer({
-    clock,
-    trusted: () => trusted,
-    connectionsPerAddressMax: () => config.connectionsPerAddressMax,
-    fetch: (request, env) => built.app.fetch(request, env),
-    turnAway: (envelope, fault) => corridor.turnAway(envelope, fault, 'gate', 'problem'),
-    refusedSocket: (address, code, reason) => {
-      const { status } = new GatewayError(code)
-      ledger.refused({ request: '-', tenant: DEFAULT_TENANT, address, method: '', route: '', service: 'gate', status, code, reason })
-    },
-  })
+  const life: Life = { house, carrier, clock, log, startedMs: clock.monoMs(), draining: false }
   try {
-    await listen(server, config.host, config.port)
+    let running = furnish(first, life)
+    const server = publicServer(life, () => running)
+    await listen(server, first.host, first.port)
+    running.health.start()
+    const { port } = server.address() as AddressInfo // a TCP listener has one
+    await house.ledger.lifecycle({ what: 'ready', detail: `${first.host}:${port}` })
+    return {
+      house,
+      host: first.host,
+      port,
+      async reload(next) {
+        const before = running
+        running = furnish(next, life)
+        running.health.start()
+        before.health.stop()
+        log.level = next.logLevel
+        house.ledger.reconfigure({ sync: next.audit.sync, rotateMiB: next.audit.rotateMiB, keepDays: next.audit.keepDays })
+        await house.importLegacyKeys(next)
+        await house.ledger.lifecycle({ what: 'reload' })
+        return { kept: Object.keys(next.fixed).filter((key) => next.fixed[key] !== first.fixed[key]) }
+      },
+      async drain(reason) {
+        life.draining = true
+        await drain(life, server, reason)
+        running.health.stop()
+        await carrier.close()
+        await house.close()
+      },
+    }
   } catch (error) {
+    await carrier.close()
     await house.close()
     throw error
   }
-  built.health.start()
-  const { port } = server.address() as AddressInfo // a TCP listener has one
-  await ledger.lifecycle({ what: 'ready', detail: `${config.host}:${port}` })
+}
 
-  return {
-    house,
-    host: config.host,
-    port,
-    async reload(next) {
-      const kept = Object.keys(next.fixed).filter((key) => next.fixed[key] !== config.fixed[key])
-      const before = built
-      built = build(next)
-      trusted = trustedNetworks(next.trustedProxies)
-      config = next
-      built.health.start()
-      before.health.stop()
-      log.level = next.logLevel
-      ledger.reconfigure({ sync: next.audit.sync, rotateMiB: next.audit.rotateMiB, keepDays: next.audit.keepDays })
-      await house.importLegacyKeys(next)
-      await ledger.lifecycle({ what: 'reload' })
-      return { kept }
+/** What lasts as long as the process. */
+interface Life {
+  readonly house: House
+  readonly carrier: Carrier
+  readonly clock: Clock
+  readonly log: Logger
+  readonly startedMs: number
+  draining: boolean
+}
+
+/** What a reload replaces in one step. */
+interface Running {
+  readonly config: Config
+  readonly app: ReturnType<typeof buildApp>
+  readonly health: Health
+  readonly trusted: TrustedNetworks
+}
+
+function furnish(config: Config, life: Life): Running {
+  const { house, carrier, clock, log } = life
+  const { services } = config
+  const health = createHealth({ services, probeOf: ({ dialect }) => probeOf(dialect), clock, log })
+  const app = buildApp({
+    services,
+    corridor: house.corridor,
+    carrier,
+    log,
+    ops: {
+      version: VERSION,
+      corridor: house.corridor,
+      metrics: house.metrics,
+      health: () => health,
+      ready: () => readiness(life),
+      queues: () => Object.fromEntries(services.map((service) => [service.name, carrier.queueOf(service)])),
+      uptimeMs: () => clock.monoMs() - life.startedMs,
     },
-    async drain(reason) {
-      draining = true
-      corridor.drain()
-      await ledger
-        .lifecycle({ what: 'drain', detail: reason })
-        .catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'drain could not be recorded'))
-      server.closeIdleConnections()
-      await house.settleInFlight(LIMITS.drainMsMax)
-      built.health.stop()
-      server.close()
-      server.closeAllConnections()
-      await carrier.close()
-      await house.close()
+  })
+  return { config, app, health, trusted: trustedNetworks(config.trustedProxies) }
+}
+
+function readiness({ draining, house }: Life): { ready: boolean; why: string } {
+  if (draining) return { ready: false, why: 'shutting down' }
+  if (!house.ledger.state().ok) return { ready: false, why: 'the audit ledger cannot be written' }
+  return { ready: true, why: '' }
+}
+
+function publicServer({ house: { corridor, ledger }, clock }: Life, running: () => Running): Server {
+  return createGateServer({
+    clock,
+    trusted: () => running().trusted,
+    connectionsPerAddressMax: () => running().config.connectionsPerAddressMax,
+    fetch: (request, env) => running().app.fetch(request, env),
+    turnAway: (envelope, fault) => {
+      const { name, errors } = faceAt(running().config.services, envelope.path)
+      corridor.turnAway(envelope, fault, name, errors)
     },
-  }
+    refusedSocket: (address, code, reason) => {
+      const { status } = ERRORS[code]
+      ledger.refused({ request: '-', tenant: DEFAULT_TENANT, address, method: '', route: '', service: 'gate', status, code, reason })
+    },
+  })
+}
+
+/** Refuses what is new, lets what runs finish, and closes every door. */
+async function drain({ house: { corridor, ledger, settleInFlight }, log }: Life, server: Server, reason: string): Promise<void> {
+  corridor.drain()
+  await ledger.lifecycle({ what: 'drain', detail: reason }).catch((error: unknown) => {
+    log.error({ reason: reasonOf(error) }, 'the drain could not be recorded')
+  })
+  server.closeIdleConnections()
+  await settleInFlight(LIMITS.drainMsMax)
+  server.close()
+  server.closeAllConnections()
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { loadConfig, loadPaths } from '../config.ts'
@@ -16,8 +17,6 @@ export async function keyProgram(): Promise<Command> {
   const { keyCommand } = await import('./key.ts')
   return keyCommand(openAdmin)
 }
-
-const NOBODY = new Set(['ENOENT', 'ECONNREFUSED'])
 
 /**
  * The running gateway, found by its socket; or, when none runs, the same house opened here for the length of the command. Either way
@@ -42,12 +41,14 @@ const clientOf = (socket: string, store: string, close: () => Promise<void>): Ad
   close,
 })
 
-async function isAlive(socket: string): Promise<boolean> {
-  try {
-    await askSocket(socket, 'GET', '/admin/api/keys?limit=1')
-    return true
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && NOBODY.has(String(error.code))) return false
-    throw error
-  }
+/** A socket whose owner was killed is still a file; only a connection tells. */
+function isAlive(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(socket)
+    probe.once('connect', () => {
+      probe.destroy()
+      resolve(true)
+    })
+    probe.once('error', () => resolve(false))
+  })
 }
