@@ -84,9 +84,10 @@ export class FileLedger implements Ledger {
     // The ledger has recorded this one itself, when it rejected the intent.
     if (entry.code === 'AUDIT_UNAVAILABLE') return
     const atMs = this.#options.clock.nowMs()
-    if (entry.kind === undefined && !this.#refusals.admit(entry, atMs)) return
-    if (this.#waiting.length >= LIMITS.ledgerWaitingLinesMax) this.#refusals.count(entry, '*', atMs)
-    else this.#waiting.add({ event: 'refused', entry, atMs }, 'refusal')
+    const written = entry.kind === undefined ? this.#refusals.admit(entry, atMs) : entry
+    if (!written) return
+    if (this.#waiting.length >= LIMITS.ledgerWaitingLinesMax) this.#refusals.count(written, '*', atMs)
+    else this.#waiting.add({ event: 'refused', entry: written, atMs }, 'refusal')
   }
 
   lifecycle(entry: LifecycleEntry): Promise<void> {

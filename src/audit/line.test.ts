@@ -5,6 +5,7 @@ import { ledgerLine } from '../contract/index.ts'
 import {
   chained,
   finished,
+  fitting,
   GENESIS,
   intentBody,
   isoTime,
@@ -74,6 +75,18 @@ describe('a ledger line', () => {
     const line = JSON.parse(finished(body, GENESIS))
     expect(line.agent).toBe(nasty)
     expect(line.path).toBe(nasty)
+  })
+
+  it.each([
+    ['plain', 20, 'plain'],
+    ['x'.repeat(30), 20, `${'x'.repeat(14)}…`],
+    ['é'.repeat(10), 20, 'éé…'],
+    ['ééé', 20, 'ééé'],
+    ['💥💥', 20, '💥…'],
+    ['"'.repeat(10), 20, '"'.repeat(10)],
+  ])('%j fits into %i bytes as %j', (text, bytes, cut) => {
+    expect(fitting(text, bytes)).toBe(cut)
+    expect(quoted(fitting(text, bytes)).length - 2).toBeLessThanOrEqual(bytes)
   })
 
   it('holds no endless field and no number that JSON does not know', () => {

@@ -29,6 +29,21 @@ export function quoted(text: string): string {
   return JSON.stringify(text).replace(NOT_ASCII, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
+const ELLIPSIS_BYTES = 6
+
+/** As much of a text as takes at most so many bytes in a line, where most characters take one and a stranger's may take six. */
+export function fitting(text: string, bytesMax: number): string {
+  if (text.length <= bytesMax && PLAIN.test(text)) return text
+  let bytes = 0
+  let cut = 0
+  for (const character of text) {
+    bytes += quoted(character).length - 2
+    if (bytes > bytesMax) return `${text.slice(0, cut)}…`
+    if (bytes <= bytesMax - ELLIPSIS_BYTES) cut += character.length
+  }
+  return text
+}
+
 /** JSON has no NaN and no infinity, and nobody reads nanoseconds. */
 const number = (value: number): string => (Number.isFinite(value) ? String(Math.round(value * 1_000) / 1_000) : '0')
 

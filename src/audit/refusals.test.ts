@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { refusalOf } from '../../test/support/ledger.ts'
 import { LIMITS } from '../kernel/index.ts'
+import { finished, GENESIS, refusedBody, summaryBody } from './line.ts'
 import { networkOf } from './network.ts'
 import { Refusals } from './refusals.ts'
 
@@ -58,6 +59,34 @@ describe('refusals of strangers', () => {
     expect(summaries.length).toBeLessThanOrEqual(LIMITS.refusalSummariesMax + 1)
     expect(alone + summaries.reduce((sum, s) => sum + s.count, 0)).toBe(20_000)
     expect(summaries.find((s) => s.address === '*')?.count).toBeGreaterThan(19_000)
+  })
+})
+
+describe('ten minutes of a flood', () => {
+  const agent = 'é'.repeat(LIMITS.userAgentCharsMax)
+  const key = 'k'.repeat(12)
+  // Characters that take six bytes in a line, as an attacker would choose them.
+  const path = (n: number): string => `/${n}${'é'.repeat(LIMITS.rawPathCharsMax - 12)}`
+
+  it.each([
+    ['one address', (_n: number) => '192.0.2.1'],
+    ['64 addresses', (n: number) => `192.0.2.${n % 64}`],
+    ['an address for each', (n: number) => `10.${(n >> 16) & 255}.${(n >> 8) & 255}.${n & 255}`],
+  ])('from %s grow the ledger by at most 5 MiB', (_what, address) => {
+    const refusals = new Refusals()
+    let bytes = 0
+    let n = 0
+    for (let second = 0; second < 600; second += 1) {
+      for (let i = 0; i < 500; i += 1, n += 1) {
+        const entry = refusalOf(`req_${n}`, { address: address(n), path: path(n), agent, key, reason: agent })
+        const written = refusals.admit(entry, second * 1_000)
+        if (written) bytes += finished(refusedBody(written, second * 1_000, n), GENESIS).length + 1
+      }
+      if (second % 10 === 9)
+        for (const summary of refusals.drain(second * 1_000)) bytes += finished(summaryBody(summary, 0, n), GENESIS).length + 1
+    }
+    expect(bytes).toBeGreaterThan(0)
+    expect(bytes / 1_048_576).toBeLessThan(5)
   })
 })
 

@@ -1,6 +1,6 @@
 import type { RefusedEntry } from '../contract/index.ts'
-import { clip, LIMITS } from '../kernel/index.ts'
-import { isoTime, type RefusedSample, type RefusedSummaryEntry } from './line.ts'
+import { LIMITS } from '../kernel/index.ts'
+import { fitting, isoTime, type RefusedSample, type RefusedSummaryEntry } from './line.ts'
 import { networkOf } from './network.ts'
 
 export interface RefusalLimits {
@@ -41,18 +41,18 @@ export class Refusals {
     this.#limits = limits
   }
 
-  /** True when this refusal gets its own line; otherwise it is counted here and comes out of `drain`. */
-  admit(entry: RefusedEntry, nowMs: number): boolean {
+  /** The refusal as it is to be written, in a line of bounded length; null when it was only counted, and will come out of `drain`. */
+  admit(entry: RefusedEntry, nowMs: number): RefusedEntry | null {
     const network = networkOf(entry.address)
     const window = this.#window(network, nowMs)
     restart(this.#all, nowMs)
     if (window && window.count < this.#limits.refusalsPerAddressPerMinute && this.#all.count < this.#limits.refusalsPerMinute) {
       window.count += 1
       this.#all.count += 1
-      return true
+      return shortened(entry)
     }
     this.count(entry, window ? network : EVERYONE, nowMs)
-    return false
+    return null
   }
 
   /** Counts a refusal into the summary of a network, or of everyone when there are too many networks. */
@@ -104,6 +104,15 @@ export class Refusals {
   }
 }
 
+/** What a stranger chose is cut by its bytes: 256 characters of path could be 1,536 of them. */
+function shortened(entry: RefusedEntry): RefusedEntry {
+  const short = { ...entry }
+  if (short.path !== undefined) short.path = fitting(short.path, LIMITS.rawPathCharsMax)
+  if (short.agent !== undefined) short.agent = fitting(short.agent, LIMITS.userAgentCharsMax)
+  if (short.reason !== undefined) short.reason = fitting(short.reason, LIMITS.userAgentCharsMax)
+  return short
+}
+
 function restart(window: Window, nowMs: number): void {
   // A clock set back must not leave a window open for ever.
   if (nowMs - window.startMs < MINUTE_MS && nowMs >= window.startMs) return
@@ -113,9 +122,9 @@ function restart(window: Window, nowMs: number): void {
 
 function addSample(samples: RefusedSample[], entry: RefusedEntry): void {
   const sample: RefusedSample = { code: entry.code }
-  if (entry.reason !== undefined) sample.reason = clip(entry.reason, LIMITS.refusalSamplePathCharsMax)
-  if (entry.key !== undefined) sample.key = entry.key
-  if (entry.path !== undefined) sample.path = clip(entry.path, LIMITS.refusalSamplePathCharsMax)
+  if (entry.reason !== undefined) sample.reason = fitting(entry.reason, LIMITS.refusalSampleBytesMax)
+  if (entry.key !== undefined) sample.key = fitting(entry.key, LIMITS.refusalSampleBytesMax)
+  if (entry.path !== undefined) sample.path = fitting(entry.path, LIMITS.refusalSampleBytesMax)
   const same = (s: RefusedSample): boolean =>
     s.code === sample.code && s.reason === sample.reason && s.key === sample.key && s.path === sample.path
   if (!samples.some(same)) samples.push(sample)

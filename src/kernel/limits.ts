@@ -108,9 +108,9 @@ export const LIMITS = {
   refusalsPerMinute: 200,
   refusalSummaryMs: 10 * SECOND_MS,
   refusalAddressesMax: 10_000,
-  refusalSummariesMax: 64, // lines per summary round; further addresses share the line of `*`
+  refusalSummariesMax: 48, // lines per summary round; further addresses share the line of `*`
   refusalSamplesMax: 3,
-  refusalSamplePathCharsMax: 64,
+  refusalSampleBytesMax: 48, // of a path or reason, as they stand in the line
   rawPathCharsMax: 256,
   userAgentCharsMax: 128,
   modelCharsMax: 128,
