@@ -193,7 +193,10 @@ export class FileLedger implements Ledger {
 
   #committed({ items, point }: Batch): void {
     this.#requests.note(items)
-    for (const item of items) if ('resolve' in item) item.resolve()
+    for (const item of items) {
+      if ('resolve' in item) item.resolve()
+      if (this.#stalled && item.event === 'intent') this.outcome(stalledOutcome(item.entry))
+    }
     if (point.seal) this.#sealFile.offer(point.seal.line)
     if (!this.#ok) this.#recovered()
   }
@@ -290,10 +293,7 @@ export class FileLedger implements Ledger {
     this.#stalled = true
     this.#lastError = `the disk has not answered for ${LIMITS.ledgerStallMsMax} ms`
     const error = unavailable(this.#lastError)
-    for (const item of flying.items) {
-      if ('reject' in item) item.reject(error)
-      if (item.event === 'intent') this.outcome(stalledOutcome(item.entry, this.#lastError))
-    }
+    for (const item of flying.items) if ('reject' in item) item.reject(error)
     this.#suspend([], error, 'stalled')
   }
 }

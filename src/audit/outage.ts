@@ -32,11 +32,11 @@ export const aboutOf = (e: IntentEntry): IntentEntry => ({
 
 const REFUSED = { status: 503, code: 'AUDIT_UNAVAILABLE' } as const
 
-/** For an intent whose caller was turned away while the disk still had it. */
-export const stalledOutcome = (intent: IntentEntry, reason: string): OutcomeEntry => ({
+/** For an intent that reached the disk after its caller had been turned away. */
+export const stalledOutcome = (intent: IntentEntry): OutcomeEntry => ({
   ...aboutOf(intent),
   ...REFUSED,
-  reason,
+  reason: 'the disk answered too late',
   bytes_in: 0,
   bytes_out: 0,
   total_ms: LIMITS.ledgerStallMsMax,

@@ -101,6 +101,23 @@ describe('promise 2: a ledger that cannot be written lets nobody through, and re
     expect(worstS).toBeLessThan(2)
   })
 
+  it.skipIf(noMount).each(MODES)(named('on a disk that is full at the start, in %s mode', noMount), async (sync) => {
+    mounted = join(place.dir, 'logs')
+    mkdirSync(mounted)
+    expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', mounted]).status).toBe(0)
+    const filler = join(mounted, 'filler')
+    spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4096'])
+    const ledger = await ledgerAt(place, { sync })
+    expect(ledger.state().ok).toBe(false)
+    await expect(ledger.intent(intentOf('early'))).rejects.toMatchObject({ code: 'AUDIT_UNAVAILABLE' })
+    rmSync(filler)
+    const freedMs = performance.now()
+    await until(() => ledger.state().ok, { withinMs: 5_000, what: 'the ledger to open by itself' })
+    const recoverS = (performance.now() - freedMs) / 1_000
+    await ledger.close()
+    figure(`full disk at the start, ${sync}`, await check(place, { acknowledged: [], rejected: ['early'], faults: 1 }), recoverS)
+  })
+
   // A short write by the kernel is finished by libuv, and a fault only when the rest fails too: the full disk above does that. Here nothing is written.
   const noStrace = lacking('strace')
   const INJECTED = [
