@@ -157,6 +157,10 @@ const LOOPBACK_OBSERVER: Principal = {
 function tell({ envelope: { outgoing, id }, policy }: Visit, error: GatewayError): void {
   if (outgoing.headersSent || outgoing.destroyed) return
   const { status, headers, body } = errorAnswer(error, policy.errors, id)
-  outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
-  outgoing.end(body)
+  try {
+    outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
+    outgoing.end(body)
+  } catch {
+    outgoing.destroy() // a response that takes no answer must still not keep its place
+  }
 }

@@ -3,6 +3,7 @@ import { type Answer, call, generate } from '../support/caller.ts'
 import { freePort } from '../support/free-port.ts'
 import { type GatewayUnderTest, startTestGateway, type TestKey } from '../support/gateway.ts'
 import { type Behaviour, chunk, head, hugeHeaders, LAST_CHUNK, redirect, whole } from '../support/hostile.ts'
+import { rawCaller } from '../support/raw-caller.ts'
 import {
   generation,
   LAST_LINE,
@@ -152,6 +153,21 @@ describe('promise 12: a backend that dies is never shown as a clean end', () => 
     const answer = await call(gate.port, generate(key.text))
     expect(answer).toMatchObject({ status, body: expect.stringMatching(body) })
     expect(await lastOutcome()).toMatchObject({ ended: 'upstream_died', code: 'UPSTREAM_DIED' })
+  })
+
+  it('to a caller of HTTP/1.0, whose answers all end with their connection', async () => {
+    const cut = Buffer.concat([Buffer.from(head(200, { 'content-type': OBJECT, 'transfer-encoding': 'chunked' })), chunk('{"models":[')])
+    upstream.behave(async (x) => {
+      await x.body()
+      await x.send(cut)
+      await x.wait(50) // so that the caller has what came before
+      x.fin()
+    })
+    const caller = await rawCaller(gate.port)
+    caller.write(`GET /chat/api/tags HTTP/1.0\r\nX-API-Key: ${key.text}\r\n\r\n`)
+    await caller.gone()
+    expect(caller.received).toMatch(/\r\n\r\n\{"models":\[$/)
+    expect(caller.fault).toBe('ECONNRESET')
   })
 
   it('within a line, which is ended before the error is told', async () => {

@@ -15,6 +15,8 @@ export interface RawCaller {
   readonly socket: Socket
   readonly received: string
   readonly closed: boolean
+  /** The code of the connection's error, such as ECONNRESET; '' where it ended by a FIN or stands. */
+  readonly fault: string
   write(bytes: string | Buffer): void
   /** Waits until this much of an answer, or this text in it, has come. */
   heard(what: number | string, withinMs?: number): Promise<void>
@@ -29,7 +31,10 @@ export async function rawCaller(port: number, { from = '127.0.0.1', reads = true
   let received = ''
   let closed = false
   socket.setEncoding('latin1')
-  socket.on('error', () => {})
+  let fault = ''
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    fault = error.code ?? error.message
+  })
   socket.once('close', () => {
     closed = true
   })
@@ -46,6 +51,9 @@ export async function rawCaller(port: number, { from = '127.0.0.1', reads = true
     },
     get closed() {
       return closed
+    },
+    get fault() {
+      return fault
     },
     write: (bytes) => void socket.write(bytes),
     heard: async (what, withinMs = 5_000) => {

@@ -2,11 +2,12 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
 import type { Service } from '../../catalog/index.ts'
 import type { Ending } from '../../contract/index.ts'
-import type { LocalAnswer, Plan, StreamReader, WholeAnswer } from '../../dialects/index.ts'
+import type { LocalAnswer, Plan, StreamReader, StreamReport, WholeAnswer } from '../../dialects/index.ts'
 import { errorInBand } from '../../http/index.ts'
 import { type Clock, GatewayError, LIMITS } from '../../kernel/index.ts'
 import type { Ended, Visit } from '../visit.ts'
-import { upstreamFault } from './faults.ts'
+import { breakOff } from './break-off.ts'
+import { endingOf, upstreamFault } from './faults.ts'
 import { relayedHeaders } from './headers.ts'
 import type { Sweep, Watched } from './sweep.ts'
 
@@ -40,6 +41,8 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   #lastByteMs: number
   #pausedMs = 0
   #reader: StreamReader | null = null
+  #report: StreamReport | undefined
+  #uploaded = -1
   #collected: Buffer[] | null = null
   #collectedBytes = 0
   #ending = false
@@ -126,15 +129,19 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     else if (nowMs - this.#startedMs > totalMs) this.#deadline('end', nowMs - this.#startedMs)
   }
 
-  /** An upload may rightly take longer than a first byte: the wait for an answer begins when the body is through. */
+  /** An upload may rightly take longer than a first byte: the wait for an answer begins when the backend has taken the last of the body. */
   #startOfWait(): number {
-    const { body } = this.#plan.request
-    if (body !== null && 'readableEnded' in body && !body.readableEnded) this.#lastByteMs = this.#parts.sweep.nowMs
+    const { bytesIn } = this.#visit
+    if (bytesIn !== this.#uploaded) {
+      this.#uploaded = bytesIn
+      this.#lastByteMs = this.#parts.sweep.nowMs
+    }
     return this.#lastByteMs
   }
 
   #startRelay(status: number, headers: IncomingHttpHeaders): void {
-    this.#reader = this.#plan.reader?.(status, this.#contentType) ?? null
+    // What answers HEAD speaks of a body and has none, so there is nothing to miss in it.
+    this.#reader = this.#plan.request.method === 'HEAD' ? null : (this.#plan.reader?.(status, this.#contentType) ?? null)
     this.#sized = headers['content-length'] !== undefined
     this.#outgoing.writeHead(status, relayedHeaders(headers, this.#visit.envelope.id, this.#plan.contentType))
     // A stream may be silent after its headers, and its caller wants them; when bytes came in the same packet they go out together.
@@ -142,7 +149,12 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   }
 
   readonly #flushHeaders = (): void => {
-    if (this.#bytesOut === 0 && !this.#over && !this.#ending) this.#outgoing.flushHeaders()
+    if (this.#bytesOut > 0 || this.#over || this.#ending) return
+    try {
+      this.#outgoing.flushHeaders()
+    } catch (error) {
+      this.#fail(error)
+    }
   }
 
   #relay(chunk: Buffer): void {
@@ -163,10 +175,16 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   }
 
   #endRelay(): void {
-    const report = this.#reader?.report()
+    const report = this.#told()
     if (report !== undefined && !report.finished) throw this.#rubbish('the stream ended before it was finished')
     if (report?.failed) this.#finishAfterFlush('upstream_died', this.#rubbish('the backend reported a failure in band'))
     else this.#finishAfterFlush('complete', null)
+  }
+
+  /** What the stream says of itself, asked once: its last line may be long. */
+  #told(): StreamReport | undefined {
+    this.#report ??= this.#reader?.report()
+    return this.#report
   }
 
   /** An answer that is not passed on but told in our own words. */
@@ -179,7 +197,9 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     this.#collectedBytes += chunk.length
     const max = this.#isFault ? LIMITS.errorAnswerBytesMax : LIMITS.wholeAnswerBytesMax
     if (this.#collectedBytes <= max) collected.push(chunk)
-    else if (!this.#isFault) throw this.#rubbish(`an answer of more than ${max} bytes`)
+    else if (this.#isFault)
+      this.#answerCollected(collected) // enough to know what is wrong, and there may be no end to it
+    else throw this.#rubbish(`an answer of more than ${max} bytes`)
   }
 
   #answerCollected(collected: Buffer[]): void {
@@ -196,6 +216,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   #answer({ status, headers, body, units }: LocalAnswer): void {
     this.#status = status
     this.#units = units
+    this.#sized = true
     this.#bytesOut = Buffer.byteLength(body)
     this.#outgoing.writeHead(status, { ...headers, 'x-request-id': this.#visit.envelope.id, 'content-length': this.#bytesOut })
     this.#outgoing.write(body)
@@ -225,8 +246,12 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
 
   #fail(thrown: unknown): void {
     const error = upstreamFault(thrown, this.#service.name)
-    const left = error.code === 'BODY_INCOMPLETE' && this.#outgoing.destroyed
-    this.#end(left ? 'client_closed' : (ENDING_OF[error.code] ?? 'upstream_died'), error)
+    this.#end(endingOf(error, this.#outgoing.destroyed), error)
+  }
+
+  #lastWords(error: GatewayError | null): string | null {
+    const words = error === null ? null : errorInBand(error, this.#contentType)
+    return words === null || this.#endsLine ? words : `\n${words}`
   }
 
   /** The one end. What was begun towards the caller is ended in the face's own words where it has any, and otherwise cut, never closed cleanly. */
@@ -238,8 +263,13 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     const clean = this.#outgoing.writableFinished
     if (!clean) this.#controller?.abort(new Error(ended))
     const unsent = !this.#outgoing.headersSent && !this.#outgoing.destroyed
-    if (!clean && !unsent) this.#breakOff(error)
-    const report = this.#reader?.report()
+    try {
+      if (!clean && !unsent) breakOff(this.#outgoing, this.#sized, this.#lastWords(error))
+      this.#told()
+    } catch {
+      this.#outgoing.destroy() // whatever is wrong with it, the end must be settled
+    }
+    const report = this.#report
     const sent = this.#outgoing.headersSent
     this.#settle({
       ended,
@@ -252,26 +282,6 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
       tell: unsent && error !== null ? error : undefined,
     })
   }
-
-  #breakOff(error: GatewayError | null): void {
-    if (this.#outgoing.destroyed) return
-    const lastWords = error === null || this.#sized ? null : errorInBand(error, this.#contentType)
-    if (lastWords === null) this.#outgoing.destroy()
-    else this.#outgoing.end(this.#endsLine ? lastWords : `\n${lastWords}`)
-  }
 }
 
 const NEWLINE = 0x0a
-
-const ENDING_OF: Readonly<Record<string, Ending>> = {
-  UPSTREAM_TIMEOUT: 'deadline',
-  UPSTREAM_REJECTED: 'complete',
-  UPSTREAM_REFUSED: 'complete',
-  UPSTREAM_BUSY: 'complete',
-  UPSTREAM_UNREACHABLE: 'refused',
-  BODY_TOO_LARGE: 'refused',
-  BODY_TOO_SLOW: 'refused',
-  BODY_INVALID: 'refused',
-  BODY_INCOMPLETE: 'refused',
-  UNSUPPORTED_MEDIA: 'refused',
-}

@@ -1,3 +1,4 @@
+import type { Ending } from '../../contract/index.ts'
 import { GatewayError } from '../../kernel/index.ts'
 
 // Before a connection stands, nothing can have been acted on; these are the only faults that a caller may safely repeat.
@@ -27,4 +28,23 @@ export function upstreamFault(thrown: unknown, service: string): GatewayError {
     cause: thrown,
     detail: `The backend of ${service} broke off or answered with rubbish`,
   })
+}
+
+/** How a request that ended by an error is recorded; what is not named is the backend's death. */
+const ENDING_OF: Readonly<Record<string, Ending>> = {
+  UPSTREAM_TIMEOUT: 'deadline',
+  UPSTREAM_REJECTED: 'complete',
+  UPSTREAM_REFUSED: 'complete',
+  UPSTREAM_BUSY: 'complete',
+  UPSTREAM_UNREACHABLE: 'refused',
+  BODY_TOO_LARGE: 'refused',
+  BODY_TOO_SLOW: 'refused',
+  BODY_INVALID: 'refused',
+  BODY_INCOMPLETE: 'refused',
+  UNSUPPORTED_MEDIA: 'refused',
+}
+
+/** A body that was cut is the caller's leaving only where the caller has left: a form may also end before it is whole. */
+export function endingOf({ code }: GatewayError, callerLeft: boolean): Ending {
+  return code === 'BODY_INCOMPLETE' && callerLeft ? 'client_closed' : (ENDING_OF[code] ?? 'upstream_died')
 }

@@ -1,0 +1,18 @@
+import type { ServerResponse } from 'node:http'
+import { LIMITS } from '../../kernel/index.ts'
+
+/**
+ * Ends an answer that was begun and cannot be finished: by its format's own words for that, or by a cut that nobody takes for an end.
+ * Where the length was announced there is no room for words.
+ */
+export function breakOff(outgoing: ServerResponse, sized: boolean, lastWords: string | null): void {
+  if (outgoing.destroyed) return
+  if (lastWords !== null && !sized) {
+    outgoing.socket?.setTimeout(LIMITS.clientStallMsMax) // nobody watches any more whether they are taken
+    outgoing.end(lastWords)
+  } else if (sized || outgoing.chunkedEncoding) {
+    outgoing.destroy()
+  } else {
+    outgoing.socket?.resetAndDestroy() // to HTTP/1.0, which nginx speaks to its backends, a closed connection is how every answer ends
+  }
+}
