@@ -106,6 +106,20 @@ describe('an upload', () => {
     expect((await gate.outcomes()).at(-1)).toMatchObject({ ended: 'refused', status: 400, code: 'BODY_INVALID' })
   })
 
+  it('is not over for the backend when its file is: options may still be wrong', async () => {
+    const caller = await uploader(
+      Buffer.concat([Buffer.from(OPTION + partHead('file', 'a.wav')), FILE, Buffer.from(`\r\n${partHead('prompt')}`)]),
+    )
+    const seen = await lastUpload()
+    await until(() => seen.bodyBytes > FILE.length, { withinMs: 5_000, what: 'the whole file at the backend' })
+    expect(caller.received).toBe('')
+    caller.write(`x\r\n${FORM_END}`)
+    await caller.heard('prompt: came after the file')
+    await until(() => seen.leftMs, { withinMs: 2_000, what: 'the backend to be let go' })
+    expect(seen.sha256).toBe(null)
+    caller.leave('close')
+  })
+
   it('that ends without its last boundary is told so, and was never whole for the backend', async () => {
     const cut = Buffer.concat([Buffer.from(OPTION + partHead('file', 'a.wav')), FILE])
     const answer = await ask(gate.port, {
