@@ -27,6 +27,9 @@ export interface AnalyseOptions {
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
+const LEDGER_HEAD = '{"v":1,"time":"'
+const LEDGER_TIME_AT = LEDGER_HEAD.length
+const QUOTE = 0x22
 
 /** Reads logs once, from the first line to the last, and says what is in them. Memory does not grow with their size. */
 export async function analyse(inputs: readonly Input[], options: AnalyseOptions): Promise<Report> {
@@ -53,6 +56,7 @@ class Analysis {
   readonly #inputs: readonly Input[]
   readonly #fromMs: number
   readonly #learnFromMs: number
+  readonly #learnFrom: string
   readonly #trusts: TrustsPeer
   readonly #totals = new Totals()
   readonly #traffic = new Traffic()
@@ -71,6 +75,7 @@ class Analysis {
     this.#inputs = inputs
     this.#fromMs = fromMs
     this.#learnFromMs = fromMs - LIMITS.reportHabitDaysMax * DAY_MS
+    this.#learnFrom = fromMs > 0 ? new Date(this.#learnFromMs).toISOString() : ''
     this.#trusts = trusts
     this.#watch = new Watch(fromMs)
   }
@@ -92,7 +97,7 @@ class Analysis {
   line(bytes: Buffer, start: number, end: number, number: number): void {
     this.#place.line = number
     this.#count()
-    this.#take(tellLine(bytes, start, end, this.#trusts))
+    if (!this.#isLongPast(bytes, start)) this.#take(tellLine(bytes, start, end, this.#trusts))
   }
 
   tooLong(number: number): void {
@@ -129,6 +134,15 @@ class Analysis {
       ...this.#watch.result(fileName),
       users: this.#users.result(),
     }
+  }
+
+  /** A ledger line from before anything that is learnt from need not be parsed: its time stands at a fixed place. */
+  #isLongPast(bytes: Buffer, start: number): boolean {
+    if (this.#learnFrom === '' || bytes[start + LEDGER_TIME_AT - 1] !== QUOTE) return false
+    return (
+      bytes.toString('latin1', start, start + LEDGER_TIME_AT) === LEDGER_HEAD &&
+      bytes.toString('latin1', start + LEDGER_TIME_AT, start + LEDGER_TIME_AT + this.#learnFrom.length) < this.#learnFrom
+    )
   }
 
   #count(): void {

@@ -2,7 +2,8 @@ import type { Label } from './labelled-traffic.ts'
 import { DAY_MS, HOUR_MS, MINUTE_MS } from './traffic.ts'
 import { OFFICE, type Play, type Weeks } from './traffic-benign.ts'
 
-/** Attacks from the loud to the patient, at random times; each says how a report should name it. */
+/** Attacks from the loud to the patient, at random times and strengths, some of them below what any rule can tell from clumsiness; each says how a report should
+ * name it. */
 export const ATTACKS: Readonly<Record<string, Play>> = {
   flood,
   handful,
@@ -99,17 +100,18 @@ function listOfIds(weeks: Weeks): Label[] {
 }
 
 function slowListOfIds(weeks: Weeks): Label[] {
-  return ids(weeks, 'slowListOfIds', weeks.traffic.random.int(7, 10), HOUR_MS)
+  return ids(weeks, 'slowListOfIds', weeks.traffic.random.int(4, 10), HOUR_MS)
 }
 
 /** Too few tries from each address to be seen alone. */
 function networkOfIds(weeks: Weeks): Label[] {
   const { traffic } = weeks
+  const perHost = traffic.random.int(1, 4)
   const [a, b, c] = [traffic.random.int(11, 99), traffic.random.int(0, 255), traffic.random.int(0, 255)]
   const atMs = someDay(weeks)
   for (let host = 0; host < 6; host += 1)
-    for (let n = 0; n < 4; n += 1)
-      traffic.badKey(atMs + (host * 4 + n) * 2 * MINUTE_MS, `${a}.${b}.${c}.${host + 20}`, 'unknown_key', traffic.random.base62(12))
+    for (let n = 0; n < perHost; n += 1)
+      traffic.badKey(atMs + (host * perHost + n) * 2 * MINUTE_MS, `${a}.${b}.${c}.${host + 20}`, 'unknown_key', traffic.random.base62(12))
   return [{ kind: 'key_spraying', subject: `${a}.${b}.${c}.0/24`, scenario: 'networkOfIds' }]
 }
 
@@ -124,7 +126,7 @@ function scattered(weeks: Weeks, scenario: string, networks: number, everyMs: nu
 }
 
 function leakedKey(weeks: Weeks): Label[] {
-  return scattered(weeks, 'leakedKey', weeks.traffic.random.int(8, 15), 2 * MINUTE_MS)
+  return scattered(weeks, 'leakedKey', weeks.traffic.random.int(5, 15), 2 * MINUTE_MS)
 }
 
 function soldKey(weeks: Weeks): Label[] {
@@ -132,7 +134,7 @@ function soldKey(weeks: Weeks): Label[] {
 }
 
 function sharedKey(weeks: Weeks): Label[] {
-  return scattered(weeks, 'sharedKey', weeks.traffic.random.int(8, 11), 45 * MINUTE_MS)
+  return scattered(weeks, 'sharedKey', weeks.traffic.random.int(6, 11), 45 * MINUTE_MS)
 }
 
 function deadKey(weeks: Weeks, scenario: string, reason: string, tries: number, address?: string): Label[] {
@@ -168,9 +170,9 @@ function insider(weeks: Weeks, scenario: string, routes: readonly (readonly [str
 }
 
 function triesEveryRight(weeks: Weeks): Label[] {
-  const routes = ['/chat/api/chat', '/tts/api/speak', '/image/api/generate', '/whisper/api/transcribe', '/chat/api/embed'].map(
-    (r) => ['POST', r] as const,
-  )
+  const routes = ['/chat/api/chat', '/tts/api/speak', '/image/api/generate', '/whisper/api/transcribe', '/chat/api/embed']
+    .slice(0, weeks.traffic.random.int(3, 5))
+    .map((r) => ['POST', r] as const)
   return insider(weeks, 'triesEveryRight', routes)
 }
 
@@ -213,7 +215,7 @@ function scannerWithoutKey(weeks: Weeks): Label[] {
   return strangers(
     weeks,
     'scannerWithoutKey',
-    words.slice(0, weeks.traffic.random.int(6, 12)).map((word) => `/${word}`),
+    words.slice(0, weeks.traffic.random.int(4, 12)).map((word) => `/${word}`),
   )
 }
 
@@ -257,15 +259,14 @@ function volume(weeks: Weeks, scenario: string, usual: number, times: number, ho
       for (let n = 0; n < traffic.random.skewed(usual); n += 1)
         traffic.carried(startMs + day * DAY_MS + (h + traffic.random.next()) * HOUR_MS, who, home)
   const atMs = startMs + traffic.random.int(7, days - 2) * DAY_MS + hour * HOUR_MS
-  for (let n = 0; n < usual * times * hours; n += 1)
-    traffic.carried(atMs + traffic.random.next() * hours * HOUR_MS, who, stranger(weeks).replace(/^.*$/, '45.10.20.30'))
+  for (let n = 0; n < usual * times * hours; n += 1) traffic.carried(atMs + traffic.random.next() * hours * HOUR_MS, who, '45.10.20.30')
   return [{ kind: 'unusual_volume', subject: who.key, scenario }]
 }
 
 function drained(weeks: Weeks): Label[] {
-  return volume(weeks, 'drained', 12, weeks.traffic.random.int(12, 40), 14, 3)
+  return volume(weeks, 'drained', 12, weeks.traffic.random.int(4, 40), 14, 3)
 }
 
 function drainedByNight(weeks: Weeks): Label[] {
-  return volume(weeks, 'drainedByNight', 25, weeks.traffic.random.int(6, 10), 3, 2)
+  return volume(weeks, 'drainedByNight', 25, weeks.traffic.random.int(3, 10), 3, 2)
 }

@@ -71,12 +71,13 @@ function atHome(weeks: Weeks): Label[] {
   return []
 }
 
-/** Home, train, mobile network, office: up to three networks an hour, eight a day. */
+/** Home, train, mobile network, office: two to four networks an hour, eight a day. */
 function onThePhone(weeks: Weeks): Label[] {
   const { traffic } = weeks
   for (let n = 0; n < 4; n += 1) {
     const places = Array.from({ length: 8 }, (_, i) => `100.${64 + n}.${i}.7`)
-    works(weeks, traffic.person(`phone-${n}`), 40, (atMs) => places[Math.floor(atMs / (20 * MINUTE_MS)) % places.length] ?? '')
+    const stayMs = traffic.random.between(15, 30) * MINUTE_MS
+    works(weeks, traffic.person(`phone-${n}`), 40, (atMs) => places[Math.floor(atMs / stayMs) % places.length] ?? '')
   }
   return []
 }
@@ -84,7 +85,8 @@ function onThePhone(weeks: Weeks): Label[] {
 /** One day between airports and hotels. */
 function travelling({ traffic, startMs }: Weeks): Label[] {
   const who = traffic.person('traveller')
-  for (let n = 0; n < 10; n += 1) traffic.carried(startMs + 10 * DAY_MS + n * 1.3 * HOUR_MS, who, `192.0.${2 + n}.44`)
+  const flights = traffic.random.int(6, 13)
+  for (let n = 0; n < flights; n += 1) traffic.carried(startMs + 10 * DAY_MS + n * 1.3 * HOUR_MS, who, `192.0.${2 + n}.44`)
   return []
 }
 

@@ -56,7 +56,7 @@ function answeredByFront(line: Fields, status: number): boolean {
 
 function addressOf(request: Fields, trusts: TrustsPeer): string {
   const peer = textOf(request.remote_ip)
-  if (isFields(request.headers) && trusts(peer)) {
+  if (isFields(request.headers) && isIP(peer) !== 0 && trusts(peer)) {
     const forwarded = request.headers['Cf-Connecting-Ip']
     const named = Array.isArray(forwarded) ? textOf(forwarded[0]) : ''
     if (isIP(named) !== 0) return named

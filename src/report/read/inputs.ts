@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { expandFiles } from '../../audit/index.ts'
 import { chunksOf, fileBytes } from './chunks.ts'
-import { expandGlob, isGlob } from './glob.ts'
 import { tellLine } from './line.ts'
 import { isFields, numberOf, textOf } from './told.ts'
 
@@ -37,28 +37,46 @@ export async function findInputs(names: readonly string[]): Promise<Inputs> {
       stdin = true
       continue
     }
-    const paths = expand(name)
-    if (paths.length === 0) unreadable.push({ name, why: isGlob(name) ? 'no file matches' : 'there is no such file' })
-    for (const path of paths) {
-      const why = whyNot(path)
-      if (why === '') files.set(realpathSync(path), path)
-      else unreadable.push({ name: path, why })
-    }
+    const found = expand(name)
+    if (typeof found === 'string') unreadable.push({ name, why: found })
+    else for (const path of found) files.set(realpathSync(path), path)
+  }
+  for (const [real, path] of files) {
+    const why = whyNot(real)
+    if (why === '') continue
+    unreadable.push({ name: path, why })
+    files.delete(real)
   }
   const inputs = await inOrder([...files.values()])
   if (stdin) inputs.push({ name: '-', path: null, bytes: 0, bytesMax: Number.POSITIVE_INFINITY })
   return { inputs, unreadable }
 }
 
-function expand(name: string): string[] {
-  if (!existsSync(name)) return isGlob(name) ? expandGlob(name).filter((path) => existsSync(path) && !statSync(path).isDirectory()) : []
-  if (!statSync(name).isDirectory()) return [name]
-  return readdirSync(name)
+/** The files of a name, or why there are none. */
+function expand(name: string): string[] | string {
+  const paths = matching(name).filter((path) => existsSync(path))
+  if (paths.length === 0) return /[*?]/.test(name) ? 'no file matches' : 'there is no such file'
+  const logs = paths.flatMap((path) => (isDirectory(path) ? logsIn(path) : [path]))
+  return logs.length > 0 ? logs : 'it is a directory with no logs in it'
+}
+
+/** A shell does this too, but cron, systemd and quotes do not. */
+function matching(name: string): string[] {
+  try {
+    return expandFiles([name])
+  } catch {
+    return []
+  }
+}
+
+const isDirectory = (path: string): boolean => statSync(path).isDirectory()
+
+const logsIn = (directory: string): string[] =>
+  readdirSync(directory)
     .filter((entry) => LOG_NAME.test(entry))
     .sort()
-    .map((entry) => join(name, entry))
-    .filter((path) => !statSync(path).isDirectory())
-}
+    .map((entry) => join(directory, entry))
+    .filter((path) => !isDirectory(path))
 
 function whyNot(path: string): string {
   try {

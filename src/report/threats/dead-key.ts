@@ -3,7 +3,6 @@ import { Book } from '../count/book.ts'
 import { Few } from '../count/few.ts'
 import type { Place, Sighting } from '../sighting.ts'
 import type { KeyNetworks } from './key-networks.ts'
-import { originOf } from './network.ts'
 import type { Detector, Finding, Severity } from './threat.ts'
 import { Trail } from './trail.ts'
 
@@ -38,7 +37,7 @@ export class DeadKeys implements Detector {
     corpse.trail.note(s, place)
     corpse.reasons.add(s.reason)
     corpse.addresses.add(s.address)
-    if (this.#homes.isAtHome(s.key, originOf(s.address).network) === false) corpse.fromElsewhere = true
+    if (this.#homes.isAtHome(s.key, s.address) === false) corpse.fromElsewhere = true
   }
 
   findings(): Finding[] {

@@ -55,9 +55,9 @@ export class KeyNetworks implements Detector {
   }
 
   /** Null where the key was never seen in use, so that nothing is known of its home. */
-  isAtHome(key: string, network: string): boolean | null {
-    const holder = this.#holders.get(key)
-    return holder ? holder.home.includes(network) : null
+  isAtHome(caller: string, address: string): boolean | null {
+    const holder = this.#holders.get(caller)
+    return holder ? holder.home.includes(originOf(address).network) : null
   }
 
   userOf(key: string): string {
@@ -98,7 +98,8 @@ function settle(holder: Holder, network: string): void {
 }
 
 function grade(hour: number, day: number): Severity | null {
-  const { hourMedium, hourHigh, dayMedium, dayHigh } = RULES.networks
-  if (hour >= hourHigh || day >= dayHigh) return 'high'
-  return hour >= hourMedium || day >= dayMedium ? 'medium' : null
+  const { hourMedium, hourHigh, dayMedium, dayHigh, dayHourMin } = RULES.networks
+  const inDay = hour >= dayHourMin ? day : 0
+  if (hour >= hourHigh || inDay >= dayHigh) return 'high'
+  return hour >= hourMedium || inDay >= dayMedium ? 'medium' : null
 }

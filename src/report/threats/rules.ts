@@ -12,8 +12,8 @@ export const RULES = {
   /** Different key ids tried from one address, or from three or more addresses of one network, within a day. */
   spraying: { medium: 5, high: 15, networkMedium: 10, networkHigh: 30, networkAddresses: 3 },
 
-  /** Networks that one key came from. A phone on the move has two or three an hour. */
-  networks: { hourMedium: 6, hourHigh: 12, dayMedium: 12, dayHigh: 24 },
+  /** Networks that one key came from. A phone on the move has two or three an hour, and a traveller many in a day, but one after the other. */
+  networks: { hourMedium: 6, hourHigh: 12, dayMedium: 12, dayHigh: 24, dayHourMin: 2 },
 
   /** Different things within a day: what a key was forbidden, management routes among it; what a stranger asked for. */
   probing: {
@@ -39,7 +39,6 @@ export const RULES = {
     deviations: 10,
     timesMedianMin: 3,
     timesPeakMin: 2,
-    timesMedianHigh: 10,
     peakRank: 3,
     recurrences: 2,
     newHabitHours: 24,

@@ -2,8 +2,9 @@ import { LIMITS } from '../../kernel/index.ts'
 import { Book } from '../count/book.ts'
 import { Few } from '../count/few.ts'
 import type { Place, Sighting } from '../sighting.ts'
+import type { KeyNetworks } from './key-networks.ts'
 import { RULES } from './rules.ts'
-import { callerOf, callerSubject, type Detector, type Finding } from './threat.ts'
+import { callerOf, callerSubject, type Detector, type Finding, type Subject } from './threat.ts'
 import { Trail } from './trail.ts'
 
 interface Peak {
@@ -11,11 +12,22 @@ interface Peak {
   readonly count: number
 }
 
+interface Found {
+  readonly trail: Trail
+  readonly addresses: Few
+  hours: number
+  readonly worst: number
+  readonly median: number
+  fromElsewhere: boolean
+}
+
 interface Habit {
   user: string
   requests: number
   hour: number
   inHour: number
+  /** Whether anything in the hour came from a network the key was never used from before. */
+  fromElsewhere: boolean
   trail: Trail
   /** Counts of past hours in which the key was used at all, a ring. */
   past: number[]
@@ -24,8 +36,8 @@ interface Habit {
   peaks: Peak[]
   /** Unusual hours without a usual one between them. */
   run: number
-  readonly addresses: Few
-  found: { trail: Trail; hours: number; worst: number; median: number; peak: number } | null
+  addresses: Few
+  found: Found | null
 }
 
 const HOURS_PER_DAY = 24
@@ -35,6 +47,7 @@ const newHabit = (): Habit => ({
   requests: 0,
   hour: -1,
   inHour: 0,
+  fromElsewhere: false,
   trail: new Trail(),
   past: [],
   next: 0,
@@ -52,10 +65,12 @@ const newHabit = (): Habit => ({
 export class UnusualVolume implements Detector {
   readonly #habits = new Book<Habit>(LIMITS.reportKeysMax, newHabit, (habit) => habit.requests)
   readonly #fromMs: number
+  readonly #homes: KeyNetworks
 
   /** Hours before `fromMs` are learnt from, and not reported. */
-  constructor(fromMs: number) {
+  constructor(fromMs: number, homes: KeyNetworks) {
     this.#fromMs = fromMs
+    this.#homes = homes
   }
 
   see(s: Sighting, place: Place): void {
@@ -69,11 +84,14 @@ export class UnusualVolume implements Detector {
       this.#close(habit)
       habit.hour = hour
       habit.inHour = 0
+      habit.fromElsewhere = false
+      habit.addresses = new Few()
       habit.trail = new Trail()
       if (habit.firstHour < 0) habit.firstHour = hour
     }
     habit.requests += s.count
     habit.inHour += s.count
+    if (!habit.fromElsewhere && this.#homes.isAtHome(caller, s.address) === false) habit.fromElsewhere = true
     habit.trail.note(s, place)
     if (s.user !== '') habit.user = s.user
     habit.addresses.add(s.address)
@@ -84,15 +102,15 @@ export class UnusualVolume implements Detector {
       this.#close(habit)
       habit.inHour = 0
       if (habit.found === null) return []
-      const { worst, median, hours, peak, trail } = habit.found
+      const { trail, addresses, fromElsewhere } = habit.found
       const subject = callerSubject(caller, habit.user)
       return {
         kind: 'unusual_volume',
-        severity: worst >= RULES.volume.timesMedianHigh * Math.max(median, peak) ? 'high' : 'medium',
-        title: `${subject.type === 'key' ? 'Key' : 'User'} ${subject.id} made ${worst} requests within an hour; its usual busy hour has ${Math.round(median)}${hours > 1 ? ` (${hours} such hours)` : ''}`,
+        severity: fromElsewhere ? 'high' : 'medium',
+        title: titleOf(subject, habit.found),
         subject,
         trail,
-        addresses: habit.addresses.list,
+        addresses: addresses.list,
         advice:
           'Ask the owner whether a new job explains it. If not, lower the rate of the key (portcullis key), and look from which addresses it came.',
       }
@@ -102,8 +120,8 @@ export class UnusualVolume implements Detector {
   #close(habit: Habit): void {
     const count = habit.inHour
     if (count === 0) return
-    const verdict = count < RULES.volume.requestsMin ? null : judge(habit, count)
-    if (verdict === null) {
+    const median = count < RULES.volume.requestsMin ? null : unusualFor(habit, count)
+    if (median === null) {
       habit.run = 0
       remember(habit, count)
       return
@@ -114,12 +132,20 @@ export class UnusualVolume implements Detector {
     if (habit.run > RULES.volume.newHabitHours) remember(habit, count)
     if (habit.hour * RULES.hourMs < this.#fromMs - RULES.hourMs) return
     const found = habit.found
-    if (found === null) habit.found = { trail: habit.trail, hours: 1, worst: count, ...verdict }
+    const { trail, addresses, fromElsewhere } = habit
+    if (found === null) habit.found = { trail, addresses, hours: 1, worst: count, median, fromElsewhere }
     else {
       found.hours += 1
-      if (count > found.worst) habit.found = { ...found, trail: habit.trail, worst: count }
+      found.fromElsewhere ||= fromElsewhere
+      if (count > found.worst) habit.found = { ...found, trail, addresses, worst: count, median }
     }
   }
+}
+
+function titleOf({ type, id }: Subject, { worst, median, hours, fromElsewhere }: Found): string {
+  const where = fromElsewhere ? ', partly from a network it was never used from before' : ''
+  const often = hours > 1 ? ` (${hours} such hours)` : ''
+  return `${type === 'key' ? 'Key' : 'User'} ${id} made ${worst} requests within an hour${where}; its usual busy hour has ${Math.round(median)}${often}`
 }
 
 function remember(habit: Habit, count: number): void {
@@ -128,8 +154,8 @@ function remember(habit: Habit, count: number): void {
   habit.next = (habit.next + 1) % LIMITS.reportHabitHoursMax
 }
 
-/** What an unusual hour is measured against; null when it is not unusual, or when too little is known to say. */
-function judge(habit: Habit, count: number): { median: number; peak: number } | null {
+/** The median that an unusual hour is measured against; null when it is not unusual, or when too little is known to say. */
+function unusualFor(habit: Habit, count: number): number | null {
   const rule = RULES.volume
   if (habit.past.length < rule.historyHoursMin || habit.hour - habit.firstHour < rule.historyDaysMin * HOURS_PER_DAY) return null
   const sorted = Float64Array.from(habit.past).sort()
@@ -141,7 +167,7 @@ function judge(habit: Habit, count: number): { median: number; peak: number } | 
   if (count < limit || count < rule.timesMedianMin * median || count < rule.timesPeakMin * peak) return null
   const today = Math.floor(habit.hour / HOURS_PER_DAY)
   const before = new Set(habit.peaks.filter((p) => p.day !== today && p.count >= count / 2).map((p) => p.day))
-  return before.size >= rule.recurrences ? null : { median, peak }
+  return before.size >= rule.recurrences ? null : median
 }
 
 function middle(sorted: Float64Array): number {

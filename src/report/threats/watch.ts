@@ -18,16 +18,17 @@ export class Watch {
   readonly #detectors: readonly Detector[]
 
   constructor(fromMs: number) {
-    this.#volume = new UnusualVolume(fromMs)
+    this.#volume = new UnusualVolume(fromMs, this.#networks)
     const probing = new Probing((subject) => this.#bruteForce.letIn(subject) > 0)
+    // The volume is asked before the networks learn of an address, or none would ever be new.
     this.#detectors = [
       this.#bruteForce,
       new Spraying(),
+      this.#volume,
       this.#networks,
       new DeadKeys(this.#networks),
       probing,
       new PathTricks(),
-      this.#volume,
     ]
   }
 
@@ -37,8 +38,8 @@ export class Watch {
 
   /** What lies before the range of the report teaches what is usual. */
   learn(s: Sighting, place: Place): void {
-    this.#networks.learn(s)
     this.#volume.see(s, place)
+    this.#networks.learn(s)
   }
 
   /** The worst first, and not more of them than somebody can read. */
