@@ -55,6 +55,7 @@ export function createGateServer(parts: GateServerParts): Server {
     keepAliveTimeout: LIMITS.keepAliveMs,
     noDelay: true,
     insecureHTTPParser: false,
+    requireHostHeader: false, // Node would refuse by itself, and nobody would record it
   })
   server.maxHeadersCount = LIMITS.headersMax * 10 // Node drops what is above without a word; we count to our own limit and refuse
   server.on('request', listener)

@@ -8,6 +8,10 @@ export interface Call {
   /** An object goes as JSON. */
   readonly body?: string | Buffer | Readonly<Record<string, unknown>>
   readonly agent?: Agent
+  /** Another address of this host: all of 127.0.0.0/8 is. */
+  readonly from?: string
+  /** A Unix socket instead of a port. */
+  readonly socketPath?: string
   readonly withinMs?: number
 }
 
@@ -25,14 +29,17 @@ export interface Answer {
 const NO_ANSWER = { status: 0, headers: {}, body: '', complete: false, firstByteMs: 0 }
 
 /** One request as a careful client makes it. Never rejects: how an answer ended is part of the answer. */
-export function call(port: number, { method, path, key, headers = {}, body, agent, withinMs = 20_000 }: Call): Promise<Answer> {
+export function call(
+  port: number,
+  { method, path, key, headers = {}, body, agent, from, socketPath, withinMs = 20_000 }: Call,
+): Promise<Answer> {
   const bytes = body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body)
   const startedMs = performance.now()
   const sinceStart = () => performance.now() - startedMs
   return new Promise((resolve) => {
     const asked = request({
-      port,
-      host: '127.0.0.1',
+      ...(socketPath === undefined ? { port, host: '127.0.0.1' } : { socketPath }),
+      ...(from !== undefined && { localAddress: from }),
       path,
       method: method ?? (bytes === undefined ? 'GET' : 'POST'),
       agent: agent ?? false,
