@@ -1,13 +1,16 @@
 # The gatekeeper. `docker compose build api-gatekeeper`; docs/deploying.md has the rest.
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
-# better-sqlite3 is compiled where no prebuilt module can be fetched.
+# For compiling better-sqlite3.
 RUN apt-get update \
   && apt-get install -y --no-install-recommends python3 make g++ \
   && rm -rf /var/lib/apt/lists/*
 COPY package.json package-lock.json .npmrc ./
-# The build script of the package itself runs below, when the sources are there.
-RUN npm ci --ignore-scripts && npm rebuild better-sqlite3
+# Without scripts: the package's own runs below, when the sources are there. better-sqlite3 12 is compiled against headers without the
+# clean-up hooks that Node 24.19 gave to ObjectWrap; with them the process aborts when the collector frees a statement (its issue 1515).
+RUN npm ci --ignore-scripts \
+  && sed -i '/^ *\(Add\|Remove\)CleanupHook();$/d' /usr/local/include/node/node_object_wrap.h \
+  && npm_config_nodedir=/usr/local npm rebuild better-sqlite3 --build-from-source
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts/build.mjs scripts/
 COPY src src

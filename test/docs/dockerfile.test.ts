@@ -42,6 +42,12 @@ describe('the Dockerfile', () => {
     expect(run).toContain('npm prune --omit=dev')
   })
 
+  test('compiles better-sqlite3 without the hooks that abort on Node 24.19 and newer', () => {
+    const run = of('RUN').join('\n')
+    expect(run).toContain('CleanupHook();$/d')
+    expect(run.indexOf('CleanupHook')).toBeLessThan(run.indexOf('npm rebuild better-sqlite3 --build-from-source'))
+  })
+
   test('runs as a user without privileges, said after everything is in place', () => {
     expect(lastStage.filter(({ word }) => ['USER', 'COPY', 'RUN'].includes(word)).at(-1)).toEqual({ word: 'USER', rest: 'node' })
   })
