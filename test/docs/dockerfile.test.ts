@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 
 const read = (name: string) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8')
@@ -82,14 +82,15 @@ describe('the Dockerfile', () => {
     expect(ignored.join()).not.toMatch(/!(?:secrets|\.env|logs|data)/)
   })
 
-  test('what it copies is let through by .dockerignore', () => {
-    const let_through = read('.dockerignore')
+  test('what it copies is there, and let through by .dockerignore', () => {
+    const letThrough = read('.dockerignore')
       .split('\n')
       .filter((line) => line.startsWith('!'))
       .map((line) => line.slice(1))
     const sources = of('COPY')
       .filter((rest) => !rest.startsWith('--from'))
       .flatMap((rest) => rest.split(' ').slice(0, -1))
-    expect(sources.filter((source) => !let_through.some((open) => source === open || source.startsWith(`${open}/`)))).toEqual([])
+    expect(sources.filter((source) => !letThrough.some((open) => source === open || source.startsWith(`${open}/`)))).toEqual([])
+    expect(sources.filter((source) => !existsSync(new URL(`../../${source}`, import.meta.url)))).toEqual([])
   })
 })
