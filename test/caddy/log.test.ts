@@ -27,6 +27,7 @@ interface AccessLine {
   readonly ts: string
   readonly user_id: string
   readonly status: number
+  readonly resp_headers: Readonly<Record<string, readonly string[]>>
   readonly request: { readonly method: string; readonly uri: string; readonly remote_ip: string; readonly headers?: unknown }
 }
 
@@ -38,6 +39,7 @@ describe.skipIf(reason)(named('the access log', reason), () => {
   beforeAll(async () => {
     gatekeeper = await standInGatekeeper()
     gatekeeper.answerWith((req, res) => {
+      res.setHeader('x-request-id', 'req_1')
       res.setHeader('set-cookie', `session=${CANARY}`)
       res.setHeader('location', `/?token=${CANARY}`)
       req.resume().once('end', () => res.end(CANARY))
@@ -87,6 +89,8 @@ describe.skipIf(reason)(named('the access log', reason), () => {
     // The last is 503, or 502 when it went out on a connection that was open still as the gatekeeper left.
     expect(new Set(lines.map(({ status }) => (status === 502 ? 503 : status)))).toEqual(new Set([200, 401, 503]))
     // What the report needs of a probe without a key: when, from where, what, and the answer.
+    for (const { status, resp_headers } of lines)
+      expect([status, resp_headers['X-Request-Id']]).toEqual([status, status === 200 ? ['req_1'] : undefined])
     const probe = lines.find(({ status, user_id }) => status === 401 && user_id === '203.0.113.9')
     expect(probe).toMatchObject({ request: { method: 'POST', uri: '/chat', remote_ip: '127.0.0.1' } })
     expect(Date.parse(probe?.ts ?? '')).toBeGreaterThan(0)
