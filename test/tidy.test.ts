@@ -14,6 +14,7 @@ const textOf = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
 const RANKS: Readonly<Record<string, number>> = {
   kernel: 0,
   contract: 1,
+  files: 0,
   storage: 1,
   http: 1,
   audit: 2,

@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '../files/index.ts'
 
 export interface LedgerKey {
   /** Raw 32 bytes, base64url: as it stands in open records. */
@@ -37,7 +38,7 @@ function createKey(dir: string): void {
 
 /** The ledger's signing key, made on first use. */
 export function openLedgerKey(dir: string): LedgerKey {
-  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  makeFolder(dir, 0o700)
   const file = keyFileOf(dir)
   if (!existsSync(file)) createKey(dir)
   if ((statSync(file).mode & 0o007) !== 0) {

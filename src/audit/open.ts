@@ -1,6 +1,6 @@
-import { mkdirSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
+import { makeFolder } from '../files/index.ts'
 import { reasonOf } from '../kernel/index.ts'
 import { openLedgerKey } from './keys.ts'
 import { FileLedger } from './ledger.ts'
@@ -13,7 +13,7 @@ import { Upkeep } from './upkeep.ts'
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const { file, keyDir, clock, log } = options
   const key = openLedgerKey(keyDir)
-  mkdirSync(dirname(file), { recursive: true, mode: 0o750 })
+  makeFolder(dirname(file), 0o750)
   const resumed = await resume({ file, keyDir, key, clock })
   const parts = { file, host: options.host ?? hostname(), pid: options.pid ?? process.pid, key, clock, log }
   const upkeep = new Upkeep({

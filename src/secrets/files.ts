@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, constants, fstatSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { makeFolder } from '../files/index.ts'
 import { LIMITS, Secret } from '../kernel/index.ts'
 
 /** A secret file that cannot be used; its message says how to mend it. */
@@ -40,7 +41,7 @@ export function loadOrCreateKey(path: string): Buffer {
 }
 
 function createOnce(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  makeFolder(dirname(path), 0o700)
   let fd: number
   try {
     fd = openSync(path, 'wx', 0o600)

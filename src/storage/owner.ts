@@ -1,7 +1,8 @@
-import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import SQLite from 'better-sqlite3'
+import { makeFolder } from '../files/index.ts'
 import type { Clock } from '../kernel/index.ts'
 
 /** Who holds a data directory, as it told others when it took it. */
@@ -48,7 +49,7 @@ const held = new Set<SQLite.Database>()
  * system, it cannot outlive a killed process, and no stale file has to be judged by its pid. `owner.json` beside it only tells who.
  */
 export function acquireOwner(dataDir: string, { command, clock, waitMs = 0 }: OwnerOptions): Owner {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  makeFolder(dataDir, 0o700)
   const lock = lockFile(join(dataDir, 'owner.db'), waitMs)
   const note = join(dataDir, 'owner.json')
   if (!lock) throw new DataDirTaken(dataDir, readNote(note))

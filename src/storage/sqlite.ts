@@ -1,7 +1,8 @@
-import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import SQLite from 'better-sqlite3'
 import { Kysely, SqliteDialect } from 'kysely'
+import { makeFolder } from '../files/index.ts'
 import { GatewayError } from '../kernel/index.ts'
 import { migrate } from './migrations/index.ts'
 import type { Database } from './schema.ts'
@@ -64,7 +65,7 @@ function openFile(file: string): SQLite.Database {
 
 /** SQLite gives its -wal and -shm files the mode of the main file, so that one has to be 0600 before SQLite opens it. */
 function makePrivate(file: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  makeFolder(dirname(file), 0o700)
   try {
     closeSync(openSync(file, 'wx', 0o600))
   } catch (thrown) {
