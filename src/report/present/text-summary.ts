@@ -16,9 +16,9 @@ export function writeSummary(page: Page, summary: Summary): void {
   ranked(page, `Endpoints (${atLeast(summary.endpoints.distinct, summary.endpoints.exact)})`, 'endpoint', summary.endpoints.top)
   addresses(page, `Addresses (${atLeast(summary.addresses.distinct, summary.addresses.exact)})`, summary.addresses.top)
   const { authorised, denied } = summary
-  ranked(page, `Let in, by user (${count(authorised.total)})`, 'user', authorised.by_user.top)
+  ranked(page, `Let in, by user (${count(authorised.total)} in all)`, 'user', authorised.by_user.top)
   ranked(page, 'Let in, by service', 'service', authorised.by_service)
-  addresses(page, `Denied, by address (${count(denied.total)})`, denied.by_address)
+  addresses(page, `Denied, by address (${count(denied.total)} in all)`, denied.by_address)
   ranked(page, 'Denied, by endpoint', 'endpoint', denied.by_endpoint)
   ranked(page, 'Denied, by reason', 'reason', denied.by_reason)
   writeTraffic(page, summary)

@@ -44,7 +44,7 @@ export class Totals {
     if (s.address !== '') this.#addresses.see(s.address, count, denied, s.sinceMs, s.atMs)
     if (denied) {
       this.#deniedEndpoints.add(endpoint, count)
-      this.#deniedReasons.add(s.offence === 'keyless' ? 'no key' : s.reason || s.code || s.offence, count)
+      this.#deniedReasons.add(reasonOfDenial(s), count)
     } else if (s.recognised && s.event !== 'refused') {
       this.#users.add(s.user || s.key, count)
       this.#services.add(s.service, count)
@@ -94,6 +94,9 @@ export class Totals {
     if (atMs > this.#lastMs) this.#lastMs = atMs
   }
 }
+
+const reasonOfDenial = ({ offence, reason, code }: Sighting): string =>
+  offence === 'keyless' ? 'no key' : reason || code || (offence === 'sign_in' ? 'bad key' : offence)
 
 export const ranking = (tally: Tally): Ranking => ({ distinct: tally.size, exact: tally.exact, top: tally.top(SHOWN) })
 

@@ -58,7 +58,7 @@ export class Traffic {
 
   see(s: Sighting): void {
     this.#seeService(s)
-    if (s.totalMs >= 0) this.#routes.of(endpointOf(s)).add(s.totalMs)
+    if (s.totalMs >= 0 && s.verdict !== 'denied' && s.verdict !== 'refused') this.#routes.of(endpointOf(s)).add(s.totalMs)
     if (s.ended !== '' && s.event === 'outcome') this.#endings.add(s.ended)
     if (s.status >= 400 || (s.event === 'outcome' && s.status === 0)) this.#seeError(s)
     if (s.model !== '' && s.event === 'outcome') {
