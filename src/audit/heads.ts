@@ -43,6 +43,25 @@ export async function locate({ path, open }: SegmentHead): Promise<string> {
   return existsSync(rotated) ? rotated : whereNow(path)
 }
 
+/**
+ * Heads with those between them that were missed because a segment was rotated between the listing of the files and the reading of their heads: the
+ * active path then led to its successor. Looks back as far as the segment that holds sequence `backTo`.
+ */
+export async function withoutGaps(heads: readonly SegmentHead[], backTo: number): Promise<SegmentHead[]> {
+  const all = [...heads]
+  const known = new Set(all.map(({ open }) => open.segment))
+  // Grows while it is walked: what was missed may itself follow something that was missed.
+  for (const { path, open } of all) {
+    const before = open.previous?.segment
+    if (before === undefined || open.seq <= backTo || known.has(before)) continue
+    known.add(before)
+    const file = whereNow(join(dirname(path), `${before}.log`))
+    const head = existsSync(file) ? await readHead(file).catch(() => null) : null
+    if (head?.open.segment === before) all.push(head)
+  }
+  return all
+}
+
 /** Segments in the order of their open records, each with what the next one says of it. */
 export function placed(heads: readonly SegmentHead[]): Placed[] {
   const ordered = [...heads].sort((a, b) => a.open.seq - b.open.seq)

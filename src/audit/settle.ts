@@ -1,7 +1,7 @@
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import { intentLine, type OutcomeEntry } from '../contract/index.ts'
 import { LIMITS } from '../kernel/index.ts'
-import { locate, type Placed, placed, readHead, type SegmentHead } from './heads.ts'
+import { locate, type Placed, placed, readHead, type SegmentHead, withoutGaps } from './heads.ts'
 import { scanLines } from './lines.ts'
 import { listSegments } from './names.ts'
 import { aboutOf } from './outage.ts'
@@ -19,6 +19,8 @@ export interface SettleParts {
 // A millisecond of work between two turns of the event loop.
 const CHUNK_BYTES = 64 * 1024
 const OUTCOMES_PER_TURN = 200
+const TRIES_MAX = 10
+const TRY_AGAIN_MS = 100
 
 /** Gives every request that a crash left open its outcome, and says how many there were. Reads what is on disk, while requests are served. */
 export async function settleCrashed(parts: SettleParts): Promise<number> {
@@ -35,9 +37,25 @@ export async function settleCrashed(parts: SettleParts): Promise<number> {
   return settled
 }
 
-async function leftOpen({ file, from, to, signal }: SettleParts): Promise<{ intents: Map<string, string>; lastMs: number }> {
+interface LeftOpen {
+  readonly intents: Map<string, string>
+  readonly lastMs: number
+}
+
+/** Reads the range until each of its lines was seen: segments are rotated and renamed while they are listed. */
+async function leftOpen(parts: SettleParts): Promise<LeftOpen> {
+  for (let tries = 1; ; tries += 1) {
+    const { lines, ...left } = await readRange(parts)
+    // What cannot be found in the end is not there any more, and nothing better will be known of it.
+    if (lines === parts.to - parts.from + 1 || parts.signal.aborted || tries === TRIES_MAX) return left
+    await pause(TRY_AGAIN_MS)
+  }
+}
+
+async function readRange({ file, from, to, signal }: SettleParts): Promise<LeftOpen & { lines: number }> {
   const intents = new Map<string, string>()
   let lastTime = ''
+  let lines = 0
   for (const segment of await segmentsBackTo(file, from)) {
     const { acknowledged } = segment
     const visit = (bytes: Buffer, start: number, end: number): boolean => {
@@ -45,6 +63,7 @@ async function leftOpen({ file, from, to, signal }: SettleParts): Promise<{ inte
       const record = recordOf(bytes, start, end)
       if (!record || record.seq < from) return true
       if (record.seq > to || signal.aborted) return false
+      lines += 1
       lastTime = record.time
       if (record.event === 'outcome') intents.delete(requestOf(bytes, start, end))
       else if (record.event === 'intent' && intents.size < LIMITS.ledgerUnfinishedMax) {
@@ -54,7 +73,7 @@ async function leftOpen({ file, from, to, signal }: SettleParts): Promise<{ inte
     }
     await scanLines(await locate(segment), visit, { chunkBytes: CHUNK_BYTES, ...(acknowledged && { to: acknowledged.bytes }) })
   }
-  return { intents, lastMs: Date.parse(lastTime) }
+  return { intents, lines, lastMs: Date.parse(lastTime) }
 }
 
 async function segmentsBackTo(file: string, from: number): Promise<Placed[]> {
@@ -64,7 +83,7 @@ async function segmentsBackTo(file: string, from: number): Promise<Placed[]> {
     if (head) heads.push(head)
     if (head && head.open.seq <= from) break
   }
-  return placed(heads)
+  return placed(await withoutGaps(heads, from))
 }
 
 function crashed(line: string, lastMs: number): OutcomeEntry | null {

@@ -1,8 +1,9 @@
 import type { KeyObject } from 'node:crypto'
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { SealLine } from '../contract/index.ts'
 import { reasonOf } from '../kernel/index.ts'
-import { type Placed, placed, readHead, type SegmentHead, whereNow } from './heads.ts'
+import { type Placed, placed, readHead, type SegmentHead, whereNow, withoutGaps } from './heads.ts'
 import { parsePublicKey, rawPublicKey } from './keys.ts'
 import { GENESIS } from './line.ts'
 import { parseSeal, signatureHolds } from './record.ts'
@@ -20,11 +21,12 @@ export interface VerifyOptions {
 }
 
 const UNFINISHED_NAMED_MAX = 1_000
+const ROTATION_MS = 100
 
 /** Reads segments from first to last and says whether anything was changed, cut or is missing. Needs no private key and changes nothing. */
 export async function verifyLedger(files: readonly string[], options: VerifyOptions): Promise<VerifyReport> {
   const key = parsePublicKey(options.publicKey)
-  const { segments, strangers, notes } = await arrange(files.map(whereNow), key)
+  const { segments, strangers, notes } = await arrange(files.map(whereNow), key, options.whole === true)
   // A file that cannot be placed keeps the place where it was given.
   const order = strangers.length > 0 ? files.map(whereNow) : segments.map((s) => s.path)
   const problems = new Problems((file) => order.indexOf(file))
@@ -52,23 +54,29 @@ interface Arranged {
 }
 
 /** The segments that begin with a record signed by the key, in order. Those that do not are named as problems. */
-async function arrange(paths: readonly string[], key: KeyObject): Promise<Arranged> {
+async function arrange(paths: readonly string[], key: KeyObject, whole: boolean): Promise<Arranged> {
   const heads = new Map<string, SegmentHead>()
   const strangers: Problem[] = []
   const notes: string[] = []
-  for (const path of paths) {
+  const place = async (path: string): Promise<void> => {
     const { head, why } = await signedHead(path, key)
-    if (!head && statSync(path).size === 0) notes.push(`${path} is empty`)
+    if (!head && existsSync(path) && statSync(path).size === 0) notes.push(`${path} is empty`)
     else if (!head) strangers.push({ file: path, line: 1, offset: 0, why })
     else if (heads.has(head.open.hash)) notes.push(`${path} is a second copy of ${head.open.segment} and was not read`)
     else heads.set(head.open.hash, head)
   }
+  for (const path of paths) await place(path)
+  const listed = [...heads.values()]
+  const first = whole ? -1 : Math.min(...listed.map(({ open }) => open.seq))
+  for (const { path } of (await withoutGaps(listed, first)).slice(listed.length)) await place(path)
   return { segments: placed([...heads.values()]), strangers, notes }
 }
 
 async function signedHead(path: string, key: KeyObject): Promise<{ head: SegmentHead | null; why: string }> {
   const none = (why: string): { head: null; why: string } => ({ head: null, why })
   try {
+    // While a segment is rotated, the active path leads nowhere, and then to an empty file.
+    if (!existsSync(whereNow(path)) || statSync(whereNow(path)).size === 0) await pause(ROTATION_MS)
     const head = await readHead(path)
     if (!head) return none('the file does not begin with an open record')
     if (!signatureHolds(head.line, head.open.sig, key)) {

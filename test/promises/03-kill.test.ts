@@ -54,7 +54,7 @@ describe('promise 3: kill -9 at any moment leaves a ledger that verifies', () =>
     let torn = 0
     for (let kill = 0; kill < KILLS; kill += 1) {
       const sync = random.chance(0.5) ? 'sync' : 'write'
-      const child = new LedgerChild({ ...place, sync, rotateMiB: 0.1, concurrency: 8, everyMs: 5, tag: `k${kill}` })
+      const child = new LedgerChild({ ...place, sync, rotateMiB: random.of([0.01, 0.1]), concurrency: 8, everyMs: 5, tag: `k${kill}` })
       // One in five is killed while it still starts.
       if (random.chance(0.8)) await until(() => child.acknowledged.length > 0 || child.ended, { withinMs: 30_000, what: 'a first intent' })
       await new Promise((resolve) => setTimeout(resolve, random.int(0, 300)))
