@@ -1,5 +1,7 @@
 import type { Place, Sighting } from '../sighting.ts'
-import type { Trail } from './trail.ts'
+import type { Evidence, Trail } from './trail.ts'
+
+export type { Evidence } from './trail.ts'
 
 export const THREAT_KINDS = [
   'brute_force',
@@ -37,11 +39,6 @@ export interface Threat {
   /** Requests let in from the same address: who shares it with honest people cannot simply be blocked. */
   readonly let_in: number
   readonly advice: string
-}
-
-export interface Evidence {
-  readonly file: string
-  readonly lines: readonly number[]
 }
 
 /** A threat whose evidence still points into the list of files. */

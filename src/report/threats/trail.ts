@@ -1,6 +1,10 @@
 import { LIMITS } from '../../kernel/index.ts'
 import type { Place, Sighting } from '../sighting.ts'
-import type { Evidence } from './threat.ts'
+
+export interface Evidence {
+  readonly file: string
+  readonly lines: readonly number[]
+}
 
 const HALF = Math.floor(LIMITS.reportEvidenceLinesMax / 2)
 /** A file and a line as one number, because there are many trails and each would hold ten objects. */
