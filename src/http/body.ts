@@ -20,6 +20,17 @@ function welcome({ headers, outgoing }: Envelope): void {
 }
 
 /**
+ * What still comes of a body that nobody wants is read and dropped, or the answer would wait behind it; but not for ever, since a caller
+ * could send without end what was refused long ago.
+ */
+function throwAway(incoming: IncomingMessage): void {
+  incoming.resume()
+  if (incoming.complete || incoming.destroyed) return
+  const timer = setTimeout(() => incoming.socket.destroy(), LIMITS.bodyIdleMsMax).unref()
+  incoming.once('close', () => clearTimeout(timer))
+}
+
+/**
  * A body's pace: no silence longer than the idle limit, and after that much time an average above the floor. One coarse timer per
  * body; a timer per chunk would cost more than the chunk.
  */
@@ -60,7 +71,7 @@ export function readBody(envelope: Envelope, bytesMax: number): Promise<Buffer> 
       if (error === null) resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, bytes))
       else {
         chunks = []
-        incoming.resume() // what still comes is thrown away, or the refusal would wait behind it
+        throwAway(incoming)
         reject(error)
       }
     }
@@ -104,7 +115,7 @@ export class Upload extends Readable {
     this.#stopWatch()
     const { incoming } = this.#envelope
     incoming.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose)
-    incoming.resume()
+    throwAway(incoming)
     callback(error)
   }
 

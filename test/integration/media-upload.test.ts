@@ -263,3 +263,72 @@ it('lets the backend go when the caller leaves while it listens to the file', as
   const left = await until(() => seen.leftMs, { withinMs: 2_000, what: 'the backend to be let go' })
   expect(left - leftAtMs).toBeLessThan(1_000)
 })
+
+describe('an upload that waits for a place at the backend', () => {
+  let narrow: GatewayUnderTest
+  let narrowKey: TestKey
+  let letGo = (): void => {}
+  beforeAll(async () => {
+    narrow = await startTestGateway({
+      CHAT_ENABLED: 'false',
+      WHISPER_ENABLED: 'true',
+      WHISPER_URL: backend.url,
+      WHISPER_CONCURRENCY: '1',
+    })
+    narrowKey = await narrow.key({ rights: ['whisper'] })
+  })
+  afterAll(async () => {
+    await narrow.stop()
+  })
+  beforeEach(() => {
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve
+    })
+    backend.use(() => async (x) => {
+      await x.body()
+      await held
+      await asrJson(' Hello')(x)
+    })
+  })
+  const send = (file: Buffer, options: Parameters<typeof formBytes>[0] = [['language', 'en']]) =>
+    ask(narrow.port, {
+      path: '/whisper/api/transcribe',
+      key: narrowKey.text,
+      body: formBytes([...options, ['file', file]]),
+      headers: { 'content-type': FORM_TYPE },
+    })
+  const inFlight = (count: number) =>
+    until(() => narrow.gateway.house.corridor.inFlight.size === count, { withinMs: 5_000, what: `${count} in flight` })
+
+  it('goes on when the place is free, whole', async () => {
+    const first = send(toneWav())
+    await lastUpload()
+    const [streams, spooled] = [send(FILE), send(FILE, [])]
+    await inFlight(3)
+    expect(uploads()).toHaveLength(1)
+    letGo()
+    for (const answer of await Promise.all([first, streams, spooled])) expect(answer.json()).toEqual({ text: 'Hello' })
+    expect(uploads().map(({ bodyBytes }) => bodyBytes > FILE.length)).toEqual([false, true, true])
+  })
+
+  it.each([
+    ['streaming', OPTION + partHead('file', 'a.wav')],
+    ['on disk', `${partHead('file', 'a.wav')}sound\r\n${FORM_END}`],
+  ])('and whose caller leaves meanwhile (%s) is never sent', async (_how, start) => {
+    const first = send(toneWav())
+    await lastUpload()
+    const caller = await rawCaller(narrow.port)
+    const contentLength = start.endsWith(FORM_END) ? Buffer.byteLength(start) : 10_000_000
+    caller.write(
+      requestBytes({ path: '/whisper/api/transcribe', key: narrowKey.text, contentLength, headers: { 'Content-Type': FORM_TYPE } }),
+    )
+    caller.write(start)
+    await inFlight(2)
+    caller.leave('reset')
+    await inFlight(1)
+    letGo()
+    expect((await first).status).toBe(200)
+    await narrow.quiet()
+    expect(uploads()).toHaveLength(1)
+  })
+})
