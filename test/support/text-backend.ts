@@ -22,7 +22,7 @@ export interface TextBackend extends Pick<HostileUpstream, 'url' | 'port' | 'soc
 }
 
 /** A caller's request has its request id with it; the gate's own check of health has not. */
-const isProbe = (seen: SeenRequest): boolean => seen.target === '/api/version' && seen.header('x-request-id') === undefined
+const isProbe = (seen: SeenRequest): boolean => seen.header('x-request-id') === undefined
 
 export async function textBackend(first: Behaviour = generation(), options: HostileOptions = {}): Promise<TextBackend> {
   let asked: SeenRequest[] = []
