@@ -3,6 +3,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { intentOf, type LedgerPlace, ledgerAt, ledgerPlace, outcomeOf, verifyPlace, writePairs } from '../../test/support/ledger.ts'
 import { listSegments } from './names.ts'
+import { verifyLedger } from './verify.ts'
 
 let place: LedgerPlace
 /** Three segments of a ledger; the active one is the last. */
@@ -113,6 +114,13 @@ describe('verify', () => {
     plain[plain.length - 20] = 33
     writeFileSync(zipped, gzipSync(plain))
     expect((await verifyPlace(place)).problems[0]).toMatchObject({ file: zipped })
+  })
+
+  it('reads a segment that was rotated while the files were listed', async () => {
+    const listed = [file(0), file(-1)]
+    const report = await verifyLedger(listed, { publicKey: readFileSync(`${place.keyDir}/ledger.pub`, 'utf8'), whole: true })
+    expect(report).toMatchObject({ ok: true, problemCount: 0 })
+    expect(report.segments.map((s) => s.file)).toEqual(files)
   })
 
   it('says which requests have no outcome', async () => {
