@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { loadOrExplain } from './serve.ts'
+import { loadOrExplain } from './explain.ts'
 import { say } from './terminal.ts'
 
 export function configCommand(): Command {

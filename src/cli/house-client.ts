@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { loadConfig, loadPaths } from '../config.ts'
+import { loadPaths } from '../config.ts'
+import { loadOrExplain } from './explain.ts'
 import { askSocket, type SocketAnswer } from './socket.ts'
 
 /** Management, wherever it happens: in the running gateway, or here when none runs. */
@@ -31,7 +32,7 @@ export async function openAdmin(): Promise<AdminClient> {
     import('../ops/index.ts'),
     import('../kernel/index.ts'),
   ])
-  const house = await openHouse(loadConfig(), { log: createLog('error', process.stderr), clock: systemClock, command: 'key' })
+  const house = await openHouse(loadOrExplain(), { log: createLog('error', process.stderr), clock: systemClock, command: 'key' })
   return clientOf(house.socket, dataDir, () => house.close())
 }
 

@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import { ConfigError, loadConfig } from '../config.ts'
 import type { Gateway } from '../main.ts'
-import { EXIT, Exit, say } from './terminal.ts'
+import { faultLines, loadOrExplain } from './explain.ts'
+import { EXIT, say } from './terminal.ts'
 
 export function serveCommand(): Command {
   return new Command('serve').description('run the gateway').action(serve)
@@ -11,7 +12,10 @@ async function serve(): Promise<void> {
   const config = loadOrExplain()
   const [{ startGateway }, { createLog }] = await Promise.all([import('../main.ts'), import('../ops/index.ts')])
   const log = createLog(config.logLevel, process.stderr)
-  const gateway = await startGateway(config, { log })
+  const gateway = await startGateway(config, { log }).catch(async (error: unknown) => {
+    const { explainStart } = await import('./start.ts')
+    throw explainStart(error, config)
+  })
   const url = `http://${gateway.host.includes(':') ? `[${gateway.host}]` : gateway.host}:${gateway.port}`
   log.info({ url, data: config.dataDir, ledger: config.audit.file, sync: config.audit.sync }, `listening on ${url}`)
   if (gateway.house.identity.stats().keys === 0) {
@@ -54,21 +58,8 @@ async function reload(gateway: Gateway, log: Log): Promise<void> {
     log.info('configuration reloaded')
     for (const key of kept) log.warn({ key }, `${key} changes only with a restart; the old value is kept`)
   } catch (error) {
-    const faults = error instanceof ConfigError ? error.faults.map(({ where, what }) => `${where}: ${what}`) : [say.reason(error)]
+    const faults = error instanceof ConfigError ? faultLines(error.faults) : [say.reason(error)]
     log.error({ faults }, 'the configuration is invalid, so the old one is kept')
     await gateway.house.ledger.lifecycle({ what: 'reload_failed', detail: faults.join('; ').slice(0, 512) }).catch(() => {})
-  }
-}
-
-export function loadOrExplain(): ReturnType<typeof loadConfig> {
-  try {
-    return loadConfig()
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    const lines = error.faults.map(({ where, what }) => `  ${where}: ${what}`)
-    throw new Exit(
-      EXIT.usage,
-      `The configuration has ${error.faults.length} fault${error.faults.length === 1 ? '' : 's'}:\n${lines.join('\n')}`,
-    )
   }
 }

@@ -2,9 +2,12 @@ import Table from 'cli-table3'
 import { Command } from 'commander'
 import pc from 'picocolors'
 import { z } from 'zod'
-import { loadConfig } from '../config.ts'
+import type { Config } from '../config.ts'
 import { visible } from '../kernel/index.ts'
+import { loadOrExplain } from './explain.ts'
 import { EXIT, Exit, say } from './terminal.ts'
+
+const ANSWER_MS_MAX = 5_000
 
 const statusAnswer = z.object({
   version: z.string(),
@@ -23,35 +26,75 @@ const statusAnswer = z.object({
     }),
   ),
 })
+type Status = z.infer<typeof statusAnswer>
 
 export function statusCommand(): Command {
   return new Command('status').description('what the running gateway and its backends say').option('--json', 'as JSON').action(showStatus)
 }
 
 async function showStatus({ json = false }: { json?: boolean }): Promise<void> {
-  const { host, port } = loadConfig()
-  const url = `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${port}/status`
-  const answer = await fetch(url).catch((cause: unknown) => {
-    throw new Error(`no gateway answers at ${url}; is it running, and on that port?`, { cause })
-  })
-  const body: unknown = await answer.json()
-  if (!answer.ok) throw new Exit(EXIT.unavailable, `${url} answered ${answer.status}: ${visible(JSON.stringify(body))}`)
-  if (json) return say.out(JSON.stringify(body, null, 2))
-  const status = statusAnswer.parse(body)
-  say.out(
-    `portcullis ${status.version}, ${status.ready ? pc.green('ready') : pc.red(`not ready: ${status.why}`)}, up ${status.uptime_seconds} s, ${status.in_flight} in flight`,
-  )
-  const table = new Table({ head: ['service', 'backend', 'state', 'latency', 'since'], style: { head: [], border: [] } })
-  for (const backend of status.backends) {
-    const state = backend.up === null ? 'not asked yet' : backend.up ? pc.green('up') : pc.red('down')
-    table.push([
-      backend.service,
-      visible(backend.url),
-      state,
-      backend.latency_ms === null ? '-' : `${backend.latency_ms} ms`,
-      backend.since ?? '-',
-    ])
+  const { body, status } = await askStatus(urlOf(loadOrExplain()))
+  say.out(json ? JSON.stringify(body, null, 2) : presentStatus(status).join('\n'))
+  if (!status.ready) process.exitCode = EXIT.negative
+}
+
+/** Where the gateway listens for everybody it is asked as a neighbour, because /status is open to loopback alone. */
+function urlOf({ host, port }: Config): string {
+  const everywhere: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }
+  return `http://${everywhere[host] ?? (host.includes(':') ? `[${host}]` : host)}:${port}/status`
+}
+
+async function askStatus(url: string): Promise<{ body: unknown; status: Status }> {
+  const { code, text } = await askGateway(url)
+  const body = jsonOf(text)
+  if (code === 401 || code === 403) {
+    throw new Exit(
+      EXIT.unavailable,
+      `${url} answered ${code}: seen from there we are not loopback, and others need a key with the right observe.`,
+    )
   }
-  say.out(table.toString())
-  for (const { service, note } of status.backends) if (note !== '') say.out(`${service}: ${visible(note)}`)
+  const status = statusAnswer.safeParse(body)
+  if (code !== 200 || !status.success) throw new Exit(EXIT.unavailable, `What answers at ${url} (status ${code}) is not this gateway.`)
+  return { body, status: status.data }
+}
+
+async function askGateway(url: string): Promise<{ code: number; text: string }> {
+  try {
+    const answer = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS_MAX) })
+    return { code: answer.status, text: await answer.text() }
+  } catch (error) {
+    throw new Exit(EXIT.unavailable, `No gateway answers at ${url} (${say.reason(error)}). Is it running, and on that port?`)
+  }
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+function presentStatus({ version, ready, why, uptime_seconds, in_flight, backends }: Status): readonly string[] {
+  const state = ready ? pc.green('ready') : pc.red(`not ready: ${visible(why)}`)
+  const table = new Table({ head: ['service', 'backend', 'state', 'latency', 'since'], style: { head: [], border: [] } })
+  for (const { service, url, up, latency_ms, since } of backends) {
+    const word = up === null ? 'not asked yet' : up ? pc.green('up') : pc.red('down')
+    table.push([service, visible(url), word, latency_ms === null ? '-' : `${latency_ms} ms`, since === null ? '-' : timeOf(since)])
+  }
+  // Our own question is one of those in flight.
+  return [
+    `portcullis ${visible(version)}, ${state}, up ${duration(uptime_seconds)}, ${Math.max(0, in_flight - 1)} in flight`,
+    table.toString(),
+    ...backends.filter(({ note }) => note !== '').map(({ service, note }) => `${service}: ${visible(note)}`),
+  ]
+}
+
+const timeOf = (iso: string): string => `${visible(iso).slice(0, 19).replace('T', ' ')} UTC`
+
+function duration(seconds: number): string {
+  const [days, hours, minutes] = [Math.floor(seconds / 86_400), Math.floor(seconds / 3_600) % 24, Math.floor(seconds / 60) % 60]
+  if (days > 0) return `${days} d ${hours} h`
+  if (hours > 0) return `${hours} h ${minutes} min`
+  return minutes > 0 ? `${minutes} min ${seconds % 60} s` : `${seconds} s`
 }
