@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     pool: 'forks',
+    allowOnly: false,
     testTimeout: 20_000,
     hookTimeout: 30_000,
     projects: [

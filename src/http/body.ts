@@ -9,7 +9,6 @@ const incomplete = (): GatewayError => new GatewayError('BODY_INCOMPLETE', { rea
 const tooLarge = (max: number): GatewayError =>
   new GatewayError('BODY_TOO_LARGE', {
     detail: `The body is larger than the ${max} bytes this route takes`,
-    headers: { connection: 'close' },
   })
 
 const tooSlow = (): GatewayError => new GatewayError('BODY_TOO_SLOW', { headers: { connection: 'close' } })

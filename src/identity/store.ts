@@ -31,8 +31,8 @@ export interface KeyStore {
   saveUses(uses: readonly KeyUse[]): Promise<void>
 }
 
-/** SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535; a use has two. */
-const USES_PER_STATEMENT = 5_000
+/** SQLite takes 32,766 parameters in a statement, PostgreSQL 65,535; a use has two. Powers of two, so that there are few different statements. */
+const USES_PER_STATEMENT = 4_096
 
 export function createKeyStore({ db }: Pick<Store, 'db'>): KeyStore {
   return {
@@ -117,12 +117,15 @@ async function rotate(db: Kysely<Database>, rotation: RotationWrite): Promise<vo
 }
 
 async function saveUses(db: Kysely<Database>, uses: readonly KeyUse[]): Promise<void> {
-  for (let from = 0; from < uses.length; from += USES_PER_STATEMENT) {
-    const rows = uses.slice(from, from + USES_PER_STATEMENT).map(({ id, usedMs }) => ({ key_id: id, last_used_ms: usedMs }))
+  let from = 0
+  while (from < uses.length) {
+    const count = Math.min(USES_PER_STATEMENT, 2 ** Math.floor(Math.log2(uses.length - from)))
+    const rows = uses.slice(from, from + count).map(({ id, usedMs }) => ({ key_id: id, last_used_ms: usedMs }))
     await db
       .insertInto('key_use')
       .values(rows)
       .onConflict((conflict) => conflict.column('key_id').doUpdateSet({ last_used_ms: sql`excluded.last_used_ms` }))
       .execute()
+    from += count
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import SQLite from 'better-sqlite3'
 import { makeFolder } from '../files/index.ts'
 import type { Clock } from '../kernel/index.ts'
+import { openSqlite, setPragma } from './keep.ts'
 
 /** Who holds a data directory, as it told others when it took it. */
 export interface OwnerInfo {
@@ -72,9 +73,9 @@ export function acquireOwner(dataDir: string, { command, clock, waitMs = 0 }: Ow
 /** The held lock, or null when somebody else has it. */
 function lockFile(file: string, waitMs: number): SQLite.Database | null {
   createOnce(file)
-  const lock = new SQLite(file, { timeout: waitMs })
+  const lock = openSqlite(file, { timeout: waitMs })
   try {
-    lock.pragma('locking_mode = EXCLUSIVE')
+    setPragma(lock, 'locking_mode = EXCLUSIVE')
     lock.exec('BEGIN EXCLUSIVE')
     return lock
   } catch (thrown) {

@@ -1,9 +1,10 @@
 import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import SQLite from 'better-sqlite3'
-import { Kysely, SqliteDialect } from 'kysely'
+import type SQLite from 'better-sqlite3'
+import { Kysely, type SqliteDatabase, SqliteDialect } from 'kysely'
 import { makeFolder } from '../files/index.ts'
 import { GatewayError } from '../kernel/index.ts'
+import { keepingStatements, openSqlite, setPragma } from './keep.ts'
 import { migrate } from './migrations/index.ts'
 import type { Database } from './schema.ts'
 
@@ -34,10 +35,11 @@ const SQLITE: StoreDialect = { name: 'sqlite', sharedByProcesses: false, announc
 /** Opens, or creates, the store and brings it to this version's schema. Whoever calls holds the data directory (see `acquireOwner`). */
 export async function openStore({ file }: { file: string }): Promise<Store> {
   const sqlite = openFile(file)
-  const db = new Kysely<Database>({ dialect: new SqliteDialect({ database: sqlite }) })
+  const database = keepingStatements(sqlite)
+  const db = new Kysely<Database>({ dialect: new SqliteDialect({ database }) })
   try {
     const migrated = await migrate(db)
-    return { file, dialect: SQLITE, db, migrated, faults: () => faultsOf(sqlite), close: () => db.destroy() }
+    return { file, dialect: SQLITE, db, migrated, faults: () => faultsOf(database), close: () => db.destroy() }
   } catch (thrown) {
     await db.destroy()
     throw thrown
@@ -47,16 +49,16 @@ export async function openStore({ file }: { file: string }): Promise<Store> {
 function openFile(file: string): SQLite.Database {
   try {
     makePrivate(file)
-    const sqlite = new SQLite(file)
-    sqlite.pragma('journal_mode = WAL')
+    const sqlite = openSqlite(file)
+    setPragma(sqlite, 'journal_mode = WAL')
     // FULL, not NORMAL: with NORMAL a power cut may undo the last commits, and a key that was disabled would be alive again. Writes are
     // rare here (a key change, one flush of last uses a minute), so the sync per commit costs nothing that anybody waits for.
-    sqlite.pragma('synchronous = FULL')
-    sqlite.pragma('foreign_keys = ON')
+    setPragma(sqlite, 'synchronous = FULL')
+    setPragma(sqlite, 'foreign_keys = ON')
     // Replaced hashes are overwritten, not left in free pages.
-    sqlite.pragma('secure_delete = ON')
+    setPragma(sqlite, 'secure_delete = ON')
     // A schema that somebody else wrote into the file must not run functions of ours.
-    sqlite.pragma('trusted_schema = OFF')
+    setPragma(sqlite, 'trusted_schema = OFF')
     return sqlite
   } catch (cause) {
     throw new GatewayError('STORE_UNAVAILABLE', { reason: `the store ${file} cannot be opened`, cause })
@@ -74,13 +76,12 @@ function makePrivate(file: string): void {
   }
 }
 
-function faultsOf(sqlite: SQLite.Database): readonly string[] {
-  const pages = sqlite
-    .prepare('PRAGMA quick_check')
-    .pluck()
-    .all()
-    .map(String)
-    .filter((line) => line !== 'ok')
-  const dangling = sqlite.prepare<[], { table: string; rowid: number }>('PRAGMA foreign_key_check').all()
-  return [...pages, ...dangling.map(({ table, rowid }) => `${table} row ${rowid} names a row that is not there`)]
+function faultsOf(database: SqliteDatabase): readonly string[] {
+  const rows = (sql: string): Record<string, unknown>[] => database.prepare(sql).all([]) as Record<string, unknown>[] // SQLite's own columns
+  const pages = rows('PRAGMA quick_check').map(({ quick_check }) => String(quick_check))
+  const dangling = rows('PRAGMA foreign_key_check')
+  return [
+    ...pages.filter((line) => line !== 'ok'),
+    ...dangling.map(({ table, rowid }) => `${table} row ${rowid} names a row that is not there`),
+  ]
 }

@@ -1,0 +1,33 @@
+import SQLite from 'better-sqlite3'
+import type { SqliteDatabase } from 'kysely'
+
+/**
+ * Every database and statement of this process. Node ≥ 24.19 gives native objects clean-up hooks that better-sqlite3 12 does not expect: the
+ * process is aborted when one of them is garbage-collected. So none becomes garbage; better-sqlite3 13 mends it, and crashes on Node 20.
+ */
+const kept: object[] = []
+
+export function openSqlite(file: string, options: SQLite.Options = {}): SQLite.Database {
+  const sqlite = new SQLite(file, options)
+  kept.push(sqlite)
+  return sqlite
+}
+
+/** The database as Kysely uses it, with one statement for each text of SQL: nothing is compiled twice, and nothing is thrown away. */
+export function keepingStatements(sqlite: SQLite.Database): SqliteDatabase {
+  const statements = new Map<string, SQLite.Statement>()
+  return {
+    close: () => sqlite.close(),
+    prepare(sql) {
+      const known = statements.get(sql)
+      if (known) return known
+      const statement = sqlite.prepare(sql)
+      kept.push(statement)
+      statements.set(sql, statement)
+      return statement
+    },
+  }
+}
+
+/** A setting of the connection. `pragma()` would make a statement to throw away. */
+export const setPragma = (sqlite: SQLite.Database, setting: string): void => void sqlite.exec(`PRAGMA ${setting}`)
