@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { OpenLine } from '../contract/index.ts'
-import { scanLines } from './lines.ts'
+import { type LineVisitor, type Scanned, type ScanOptions, scanLines } from './lines.ts'
 import { parseOpen, textOf } from './record.ts'
 
 /** A segment's file and the open record that it begins with. */
@@ -20,27 +22,58 @@ export interface Placed extends SegmentHead {
 /** A rotated segment may be compressed between the moment it was listed and the moment it is read. */
 export const whereNow = (path: string): string => (!existsSync(path) && existsSync(`${path}.gz`) ? `${path}.gz` : path)
 
-/** Null when the file does not begin with an open record. */
-export async function readHead(path: string): Promise<SegmentHead | null> {
+async function headOf(path: string, handle?: FileHandle): Promise<SegmentHead | null> {
   let open: OpenLine | null = null
   let line = ''
-  const file = whereNow(path)
   const visit = (bytes: Buffer, start: number, end: number): boolean => {
     if (start === end) return true
     line = textOf(bytes, start, end)
     open = parseOpen(line)
     return false
   }
-  await scanLines(file, visit, { chunkBytes: 16 * 1024 })
-  return open && { path: file, open, line }
+  await scanLines(path, visit, { chunkBytes: 16 * 1024, ...(handle && { handle }) })
+  return open && { path, open, line }
 }
 
-/** Where a segment stands now: the active one may have been rotated since its head was read, and the path lead to its successor. */
-export async function locate({ path, open }: SegmentHead): Promise<string> {
-  const here = await readHead(path).catch(() => null)
-  if (here?.open.hash === open.hash) return here.path
-  const rotated = whereNow(join(dirname(path), `${open.segment}.log`))
-  return existsSync(rotated) ? rotated : whereNow(path)
+const isGone = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT'
+
+/** Null when the file does not begin with an open record. */
+export async function readHead(path: string): Promise<SegmentHead | null> {
+  try {
+    return await headOf(whereNow(path))
+  } catch (error) {
+    if (!isGone(error)) throw error
+    return headOf(whereNow(path))
+  }
+}
+
+/** Where a segment may stand now: under the path it was read from, or under the name it got since. */
+function candidates({ path, open }: SegmentHead): string[] {
+  const rotated = join(dirname(path), `${open.segment}.log`)
+  return [path, rotated, `${path}.gz`, `${rotated}.gz`].filter((file) => existsSync(file))
+}
+
+const TRIES_MAX = 5
+const TRY_AGAIN_MS = 50
+
+/** Visits the lines of a segment wherever it stands: it may be rotated, and its active path lead to its successor, or be compressed in this very moment. */
+export async function scanSegment(head: SegmentHead, visit: LineVisitor, options: ScanOptions = {}): Promise<Scanned> {
+  for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
+    for (const path of candidates(head)) {
+      // Looked at and read through one descriptor: the path may lead elsewhere in between.
+      const handle = await open(path, 'r').catch(() => null)
+      if (!handle) continue
+      try {
+        const plain = path.endsWith('.gz') ? {} : { handle }
+        const here = await headOf(path, plain.handle).catch(() => null)
+        if (here?.line === head.line) return await scanLines(path, visit, { ...options, ...plain })
+      } finally {
+        await handle.close()
+      }
+    }
+    await pause(TRY_AGAIN_MS)
+  }
+  throw new Error(`${head.open.segment} is not at ${head.path} any more`)
 }
 
 /**

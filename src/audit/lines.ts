@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { createGunzip } from 'node:zlib'
 
 const NEWLINE = 10
@@ -12,6 +12,8 @@ export interface ScanOptions {
   /** Where to stop. */
   readonly to?: number
   readonly chunkBytes?: number
+  /** Read through this descriptor of a plain file, and not through its path; it is left open. */
+  readonly handle?: FileHandle
   /** After the lines of a chunk were visited: they are `bytes[0, upTo)`, and their place in the file begins at `offset`. */
   readonly consumed?: (bytes: Buffer, upTo: number, offset: number) => void
 }
@@ -27,8 +29,8 @@ export interface Scanned {
   readonly lines: number
 }
 
-async function* plainChunks(path: string, from: number, chunkBytes: number): AsyncGenerator<Buffer> {
-  const handle = await open(path, 'r')
+async function* plainChunks(path: string, from: number, chunkBytes: number, given: FileHandle | undefined): AsyncGenerator<Buffer> {
+  const handle = given ?? (await open(path, 'r'))
   try {
     const buffer = Buffer.allocUnsafe(chunkBytes)
     for (let position = from; ; ) {
@@ -38,7 +40,7 @@ async function* plainChunks(path: string, from: number, chunkBytes: number): Asy
       yield buffer.subarray(0, bytesRead)
     }
   } finally {
-    await handle.close()
+    if (!given) await handle.close()
   }
 }
 
@@ -66,7 +68,8 @@ async function* gzipChunks(path: string, from: number, chunkBytes: number): Asyn
 /** Visits the lines of a plain or gzipped file in order, in chunks, so that the event loop turns between them and memory stays flat. */
 export async function scanLines(path: string, visit: LineVisitor, options: ScanOptions = {}): Promise<Scanned> {
   const { from = 0, to = Number.POSITIVE_INFINITY, chunkBytes = 256 * 1024 } = options
-  const chunks = path.endsWith('.gz') ? gzipChunks(path, from, chunkBytes) : plainChunks(path, from, chunkBytes)
+  const zipped = !options.handle && path.endsWith('.gz')
+  const chunks = zipped ? gzipChunks(path, from, chunkBytes) : plainChunks(path, from, chunkBytes, options.handle)
   let carry: Buffer = Buffer.alloc(0)
   let end = from
   let line = 0

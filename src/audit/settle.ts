@@ -1,8 +1,7 @@
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import { intentLine, type OutcomeEntry } from '../contract/index.ts'
 import { LIMITS } from '../kernel/index.ts'
-import { locate, type Placed, placed, readHead, type SegmentHead, withoutGaps } from './heads.ts'
-import { scanLines } from './lines.ts'
+import { type Placed, placed, readHead, type SegmentHead, scanSegment, withoutGaps } from './heads.ts'
 import { listSegments } from './names.ts'
 import { aboutOf } from './outage.ts'
 import { recordOf, requestOf, textOf } from './record.ts'
@@ -71,7 +70,7 @@ async function readRange({ file, from, to, signal }: SettleParts): Promise<LeftO
       }
       return true
     }
-    await scanLines(await locate(segment), visit, { chunkBytes: CHUNK_BYTES, ...(acknowledged && { to: acknowledged.bytes }) })
+    await scanSegment(segment, visit, { chunkBytes: CHUNK_BYTES, ...(acknowledged && { to: acknowledged.bytes }) })
   }
   return { intents, lines, lastMs: Date.parse(lastTime) }
 }

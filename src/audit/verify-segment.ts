@@ -1,8 +1,7 @@
 import { createHash, type KeyObject } from 'node:crypto'
 import type { SealLine } from '../contract/index.ts'
 import { LIMITS, reasonOf } from '../kernel/index.ts'
-import { locate, type Placed } from './heads.ts'
-import { scanLines } from './lines.ts'
+import { type Placed, scanSegment } from './heads.ts'
 import { expectedHash, parseSeal, type Record, recordOf, requestOf, signatureHolds, textOf } from './record.ts'
 import type { Problems, SegmentReport } from './verify-report.ts'
 
@@ -72,7 +71,7 @@ export class SegmentCheck {
     }
     const report = { file: path, segment: open.segment }
     try {
-      const scanned = await scanLines(await locate(this.#head), visit, { consumed })
+      const scanned = await scanSegment(this.#head, visit, { consumed })
       return { ...report, ...this.#finish(scanned.end, scanned.torn, position.line) }
     } catch (error) {
       this.#problem(position.end, position.line + 1, `cannot be read further: ${reasonOf(error)}`)

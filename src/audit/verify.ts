@@ -53,6 +53,8 @@ interface Arranged {
   readonly notes: string[]
 }
 
+const sizeOf = (path: string): number => statSync(whereNow(path), { throwIfNoEntry: false })?.size ?? 0
+
 /** The segments that begin with a record signed by the key, in order. Those that do not are named as problems. */
 async function arrange(paths: readonly string[], key: KeyObject, whole: boolean): Promise<Arranged> {
   const heads = new Map<string, SegmentHead>()
@@ -60,7 +62,7 @@ async function arrange(paths: readonly string[], key: KeyObject, whole: boolean)
   const notes: string[] = []
   const place = async (path: string): Promise<void> => {
     const { head, why } = await signedHead(path, key)
-    if (!head && existsSync(path) && statSync(path).size === 0) notes.push(`${path} is empty`)
+    if (!head && existsSync(path) && sizeOf(path) === 0) notes.push(`${path} is empty`)
     else if (!head) strangers.push({ file: path, line: 1, offset: 0, why })
     else if (heads.has(head.open.hash)) notes.push(`${path} is a second copy of ${head.open.segment} and was not read`)
     else heads.set(head.open.hash, head)
@@ -76,7 +78,7 @@ async function signedHead(path: string, key: KeyObject): Promise<{ head: Segment
   const none = (why: string): { head: null; why: string } => ({ head: null, why })
   try {
     // While a segment is rotated, the active path leads nowhere, and then to an empty file.
-    if (!existsSync(whereNow(path)) || statSync(whereNow(path)).size === 0) await pause(ROTATION_MS)
+    if (sizeOf(path) === 0) await pause(ROTATION_MS)
     const head = await readHead(path)
     if (!head) return none('the file does not begin with an open record')
     if (!signatureHolds(head.line, head.open.sig, key)) {
@@ -164,7 +166,7 @@ function checkHeldSeal(
 type Progress = (offset: number, lines: number) => void
 
 function progressOf(segments: readonly Placed[], report: VerifyOptions['onProgress']): (index: number) => Progress {
-  const sizes = segments.map(({ path, acknowledged }) => acknowledged?.bytes ?? statSync(path).size)
+  const sizes = segments.map(({ path, acknowledged }) => acknowledged?.bytes ?? sizeOf(path))
   const total = sizes.reduce((sum, size) => sum + size, 0)
   let before = 0
   let linesBefore = 0
