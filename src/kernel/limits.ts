@@ -119,11 +119,11 @@ export const LIMITS = {
   reportChunkBytes: 256 * KiB, // also the longest stretch of work between two turns of the event loop: about 3 ms
   reportLineBytesMax: 1 * MiB,
   reportAddressesMax: 200_000, // counted exactly up to here
-  reportSuspectsMax: 5_000,
+  reportSuspectsMax: 3_000,
   reportKeysMax: 10_000,
   reportUsersMax: 5_000,
   reportRoutesMax: 1_000,
-  reportEndpointsMax: 5_000,
+  reportEndpointsMax: 3_000,
   reportNamesMax: 1_000, // services, models, methods, codes
   reportPerSubjectMax: 64, // addresses of a user, key ids of an address, networks of a key
   reportOpenIntentsMax: 100_000,

@@ -29,9 +29,9 @@ interface Habit {
   /** Whether anything in the hour came from a network the key was never used from before. */
   fromElsewhere: boolean
   trail: Trail
-  /** Counts of past hours in which the key was used at all, a ring. */
-  past: number[]
-  next: number
+  /** Counts of past hours in which the key was used at all: a ring that grows until it is full. */
+  past: Uint32Array
+  hours: number
   firstHour: number
   peaks: Peak[]
   /** Unusual hours without a usual one between them. */
@@ -49,8 +49,8 @@ const newHabit = (): Habit => ({
   inHour: 0,
   fromElsewhere: false,
   trail: new Trail(),
-  past: [],
-  next: 0,
+  past: new Uint32Array(8),
+  hours: 0,
   firstHour: -1,
   peaks: [],
   run: 0,
@@ -149,16 +149,20 @@ function titleOf({ type, id }: Subject, { worst, median, hours, fromElsewhere }:
 }
 
 function remember(habit: Habit, count: number): void {
-  if (habit.past.length < LIMITS.reportHabitHoursMax) habit.past = habit.past.concat(count)
-  else habit.past[habit.next] = count
-  habit.next = (habit.next + 1) % LIMITS.reportHabitHoursMax
+  if (habit.hours >= habit.past.length && habit.past.length < LIMITS.reportHabitHoursMax) {
+    const wider = new Uint32Array(Math.min(2 * habit.past.length, LIMITS.reportHabitHoursMax))
+    wider.set(habit.past)
+    habit.past = wider
+  }
+  habit.past[habit.hours % habit.past.length] = count
+  habit.hours += 1
 }
 
 /** The median that an unusual hour is measured against; null when it is not unusual, or when too little is known to say. */
 function unusualFor(habit: Habit, count: number): number | null {
   const rule = RULES.volume
-  if (habit.past.length < rule.historyHoursMin || habit.hour - habit.firstHour < rule.historyDaysMin * HOURS_PER_DAY) return null
-  const sorted = Float64Array.from(habit.past).sort()
+  if (habit.hours < rule.historyHoursMin || habit.hour - habit.firstHour < rule.historyDaysMin * HOURS_PER_DAY) return null
+  const sorted = Float64Array.from(habit.past.subarray(0, habit.hours)).sort()
   const median = middle(sorted)
   const deviation = 1.4826 * middle(sorted.map((n) => Math.abs(n - median)).sort())
   // A key that is used very evenly has a deviation near nothing, and must not be flagged for a few more requests.
