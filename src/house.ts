@@ -10,7 +10,7 @@ import { type Config, hostName } from './config.ts'
 import { type Corridor, createCorridor, ownerGuard } from './gate/index.ts'
 import { createGateServer, type GateEnv, localPeer, trustedNetworks } from './http/index.ts'
 import { createIdentity, type Identity, refusedKeyId } from './identity/index.ts'
-import { type Clock, GatewayError, LIMITS, reasonOf } from './kernel/index.ts'
+import { type Clock, clip, GatewayError, LIMITS, reasonOf } from './kernel/index.ts'
 import { createLimits } from './limits/index.ts'
 import { createMetrics, type Metrics } from './ops/index.ts'
 import { createHasher, loadOrCreateKey, readSecretFile } from './secrets/index.ts'
@@ -76,7 +76,7 @@ async function furnish(config: Config, { log, clock, command }: HouseOptions, cl
     if (now) cutKey(corridor, keyId)
   })
   const importLegacyKeys = async ({ apiKeysFile }: Config): Promise<void> => {
-    if (apiKeysFile !== null) await importFile(identity, apiKeysFile, log)
+    if (apiKeysFile !== null) await importFile({ identity, ledger, log }, apiKeysFile)
   }
   await importLegacyKeys(config)
   const admin = await listenToOwner({ dataDir, clock, corridor, identity, log })
@@ -158,17 +158,23 @@ function cutKey(corridor: Corridor, keyId: string): void {
   }
 }
 
-async function importFile(identity: Identity, file: string, log: Logger): Promise<void> {
+async function importFile({ identity, ledger, log }: Pick<House, 'identity' | 'ledger'> & { log: Logger }, file: string): Promise<void> {
   if (!existsSync(file)) {
     log.warn({ file }, 'API_KEYS_FILE is set, and there is no such file; no key was imported or disabled')
     return
   }
   const content = readSecretFile(file, LIMITS.importFileBytesMax).reveal()
-  const { imported, disabled, unchanged, skipped } = await identity.keys.importLegacy(content, {
-    rightsFromService: false,
-    source: realpathSync(file),
-  })
+  const report = await identity.keys
+    .importLegacy(content, { rightsFromService: false, source: realpathSync(file) })
+    .catch((error: unknown) => {
+      throw new Error(`the keys of ${file}, which API_KEYS_FILE names, cannot be taken over`, { cause: error })
+    })
+  const { imported, disabled, unchanged, skipped } = report
   log.info({ file, imported: imported.length, disabled: disabled.length, unchanged, skipped: skipped.length }, 'legacy keys imported')
+  if (imported.length + disabled.length === 0) return
+  // Nobody asked for it over a socket, and yet it changed who may come in.
+  const ids = [...imported.map(({ id }) => `+${id}`), ...disabled.map((id) => `-${id}`)].join(' ')
+  await ledger.lifecycle({ what: 'keys_imported', detail: `${imported.length} taken over, ${disabled.length} disabled: ${clip(ids, 900)}` })
 }
 
 async function settleInFlight(corridor: Corridor, clock: Clock, msMax: number): Promise<void> {

@@ -95,9 +95,15 @@ export function refuseAmbiguousKeys(keys: readonly TopLevelKey[], known: Readonl
   const seen = new Set<string>()
   for (const { name } of keys) {
     const folded = foldKey(name)
-    if (seen.has(folded)) throw new GatewayError('BODY_AMBIGUOUS', { detail: `"${folded.slice(0, 64)}" stands more than once in the body` })
+    // The name goes to its caller and not into the ledger, which holds nothing of bodies.
+    if (seen.has(folded)) {
+      throw new GatewayError('BODY_AMBIGUOUS', {
+        detail: `"${folded.slice(0, 64)}" stands more than once in the body`,
+        reason: 'a repeated key',
+      })
+    }
     if (folded !== name && known.has(folded)) {
-      throw new GatewayError('BODY_AMBIGUOUS', { detail: `Write "${folded}" in lower case` })
+      throw new GatewayError('BODY_AMBIGUOUS', { detail: `Write "${folded}" in lower case`, reason: `another spelling of ${folded}` })
     }
     seen.add(folded)
   }
