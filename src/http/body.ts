@@ -121,6 +121,10 @@ export class Upload extends Readable {
   #start(): void {
     this.#started = true
     const { incoming } = this.#envelope
+    if (incoming.destroyed) {
+      this.destroy(incomplete())
+      return
+    }
     welcome(this.#envelope)
     incoming.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose)
     this.#stopWatch = watchPace(

@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { type Envelope, openEnvelope, peerOf, trustedNetworks, Upload } from '../../src/http/index.ts'
+import { type Envelope, openEnvelope, peerOf, readBody, trustedNetworks, Upload } from '../../src/http/index.ts'
 import { LIMITS } from '../../src/kernel/index.ts'
+import { until } from '../support/until.ts'
 
 const closers: (() => void)[] = []
 afterEach(() => {
@@ -55,6 +56,16 @@ describe('an upload', () => {
     upload.resume()
     sender.destroy()
     await expect(once(upload, 'end')).rejects.toMatchObject({ code: 'BODY_INCOMPLETE' })
+  })
+
+  it('is cut when its caller has left before anybody asked for it', async () => {
+    const { envelope, sender } = await arriving()
+    sender.destroy()
+    await until(() => envelope.incoming.closed, { withinMs: 2_000, what: 'the request to be closed' })
+    const upload = new Upload(envelope, 1_000_000)
+    upload.resume()
+    await expect(once(upload, 'end')).rejects.toMatchObject({ code: 'BODY_INCOMPLETE' })
+    await expect(readBody(envelope, 1_000_000)).rejects.toMatchObject({ code: 'BODY_INCOMPLETE' })
   })
 
   it('that nobody wants any more may come for a while, and no longer', async () => {
