@@ -47,13 +47,14 @@ export async function startGateway(first: Config, { log, clock = systemClock, co
       host: first.host,
       port,
       async reload(next) {
+        // Whatever can fail comes first, so that a reload that failed has changed nothing.
+        await house.importLegacyKeys(next)
         const before = running
         running = furnish(next, life)
         running.health.start()
         before.health.stop()
         log.level = next.logLevel
         house.ledger.reconfigure({ sync: next.audit.sync, rotateMiB: next.audit.rotateMiB, keepDays: next.audit.keepDays })
-        await house.importLegacyKeys(next)
         await house.ledger.lifecycle({ what: 'reload' })
         return { kept: Object.keys(next.fixed).filter((key) => next.fixed[key] !== first.fixed[key]) }
       },
