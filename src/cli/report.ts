@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import pc from 'picocolors'
 import { listSegments } from '../audit/index.ts'
 import { trustedNetworks } from '../http/index.ts'
-import { type Clock, systemClock, visible } from '../kernel/index.ts'
+import { type Clock, LIMITS, systemClock, visible } from '../kernel/index.ts'
 import type { Input, Report } from '../report/index.ts'
 import { ReportBar } from './report-bar.ts'
 import { EXIT, Exit, say } from './terminal.ts'
@@ -57,8 +57,6 @@ async function report(paths: () => { ledgerFile: string }, clock: Clock, flags: 
     throw new Exit(EXIT.unavailable, unreadable.map(({ name, why }) => `${visible(name)} cannot be read: ${why}.`).join('\n'))
   }
   refuseOverwriting(flags.output, inputs)
-  // V8 would let garbage grow to several times what is alive; the report promises 256 MiB however large the log is.
-  v8.setFlagsFromString('--heap-growing-percent=40')
   const bar = process.stderr.isTTY
     ? new ReportBar(
         clock,
@@ -70,12 +68,26 @@ async function report(paths: () => { ledgerFile: string }, clock: Clock, flags: 
     stdin: process.stdin,
     trustsPeer: (address) => CLOUDFLARE.has(address),
     ...(flags.hours === undefined ? {} : { hours: flags.hours }),
-    ...(bar === null ? {} : { onProgress: (bytes: number, lines: number) => bar.draw(bytes, lines) }),
+    onProgress: (bytes, lines) => {
+      stayThrifty()
+      bar?.draw(bytes, lines)
+    },
   })
   bar?.clear()
   await give(await render(format, made, flags), flags.output)
   for (const note of made.report.notes) say.note(visible(note))
   if (made.report.files.some((file) => file.fault !== null)) process.exitCode = EXIT.unavailable
+}
+
+let thrifty = false
+/**
+ * V8 lets garbage grow to several times what is alive, and the report promises 256 MiB however large the log is. Collecting more often costs a third of the
+ * speed, so only a log that fills memory pays for it.
+ */
+function stayThrifty(): void {
+  if (thrifty || process.memoryUsage.rss() < LIMITS.reportThriftyBytes) return
+  thrifty = true
+  v8.setFlagsFromString('--heap-growing-percent=40')
 }
 
 const CLOUDFLARE = trustedNetworks(['cloudflare'])

@@ -117,6 +117,7 @@ export const LIMITS = {
 
   // the report: whoever writes the log chooses how many of each there are
   reportChunkBytes: 256 * KiB, // also the longest stretch of work between two turns of the event loop: about 3 ms
+  reportThriftyBytes: 176 * MiB, // of resident memory, after which garbage is collected more often
   reportLineBytesMax: 1 * MiB,
   reportAddressesMax: 200_000, // counted exactly up to here
   reportSuspectsMax: 3_000,

@@ -92,7 +92,7 @@ describe('what it gives', () => {
 
   it('addresses for fail2ban', async () => {
     const { out } = await report(['--log-file', golden('audit.log'), '--format', 'fail2ban'])
-    expect(out).toContain('2026-05-04 08:10:10 portcullis: block 203.0.113.66 scope=public reason=brute_force')
+    expect(out).toContain('2026-05-04T08:10:10Z portcullis: block 203.0.113.66 scope=public reason=brute_force')
   })
 })
 

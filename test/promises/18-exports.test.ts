@@ -178,7 +178,7 @@ it('a list of addresses to block holds addresses only', () => {
   const list = toFail2ban(report)
   for (const line of list.split('\n').filter((text) => text !== '')) {
     expect(line).toMatch(
-      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d portcullis: block [0-9a-f.:]+ scope=(public|private) reason=[a-z_]+ severity=(high|medium) count=\d+$/,
+      /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ portcullis: block [0-9a-f.:]+ scope=(public|private) reason=[a-z_]+ severity=(high|medium) count=\d+$/,
     )
   }
   expect(list).not.toContain('192.0.2.1')

@@ -31,6 +31,7 @@ const rangeOf = (address: string): string => ipaddr.process(address.replace(/%.*
 
 function lineFor(address: string, { kind, severity, count, last }: Threat): string {
   const scope = PRIVATE.has(rangeOf(address)) ? 'private' : 'public'
-  const time = last.slice(0, 19).replace('T', ' ')
+  // With its Z: fail2ban takes a time without a zone for local.
+  const time = `${last.slice(0, 19)}Z`
   return `${time} portcullis: block ${address} scope=${scope} reason=${kind} severity=${severity} count=${count}`
 }

@@ -27,7 +27,7 @@ const isGzip = (head: Uint8Array): boolean => head[0] === 0x1f && head[1] === 0x
 async function* counted(source: Readable, onBytes: OnBytes): AsyncGenerator<Buffer> {
   let head: Buffer | null = null
   for await (const chunk of source) {
-    const bytes = Buffer.from(chunk)
+    const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk)
     onBytes(bytes.length)
     // A pipe may hand over a single byte first, and two are needed to know gzip.
     const whole: Buffer = head === null ? bytes : Buffer.concat([head, bytes])
