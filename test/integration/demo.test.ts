@@ -6,9 +6,19 @@ import { demoCommand } from '../../src/cli/demo.ts'
 import { readWav, startStandIns } from '../../src/demo/index.ts'
 import { type RunningDemo, startDemo } from '../support/demo.ts'
 import { freePort, freePorts } from '../support/free-port.ts'
-import { type ProgramOptions, portcullis, type Scratch, scratch, shell, start, startPortcullis } from '../support/program.ts'
+import {
+  lackingPrograms,
+  type ProgramOptions,
+  portcullis,
+  type Scratch,
+  scratch,
+  shell,
+  start,
+  startPortcullis,
+} from '../support/program.ts'
 import { listen } from '../support/server.ts'
 import { speechOpenai } from '../support/speech-openai.ts'
+import { named } from '../support/tools.ts'
 import { until } from '../support/until.ts'
 import { whisperOpenai } from '../support/whisper-openai.ts'
 
@@ -41,7 +51,9 @@ beforeEach(() => {
 })
 afterEach(() => place.remove())
 
-describe('npm run demo', () => {
+const noCurl = lackingPrograms('curl')
+
+describe.skipIf(noCurl)(named('npm run demo', noCurl), () => {
   let home: Scratch
   let demo: RunningDemo
   let startedMs: number
@@ -124,7 +136,7 @@ describe('npm run demo', () => {
   })
 })
 
-describe('a demo that is ended early', () => {
+describe.skipIf(noCurl)(named('a demo that is ended early', noCurl), () => {
   it('leaves nothing when that is while it starts', async () => {
     const program = startPortcullis(['demo', '--port', '0'], place)
     await until(() => left(place).length > 0, { withinMs: 10_000, what: 'the directory of the demo' })
@@ -149,7 +161,7 @@ describe('a demo that is ended early', () => {
   })
 })
 
-describe('demo --real', () => {
+describe.skipIf(noCurl)(named('demo --real', noCurl), () => {
   let closed: Readonly<Record<string, string>>
   beforeEach(async () => {
     const [ollama, tts, image, whisper] = await freePorts(4)

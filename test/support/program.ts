@@ -122,5 +122,16 @@ export function startPortcullis(args: readonly string[], options: ProgramOptions
 
 export const portcullis = (args: readonly string[], options: ProgramOptions = {}): Promise<Ran> => startPortcullis(args, options).ended
 
+/**
+ * Why lines that use these programs cannot be pasted here; '' when they can. Only what every distribution has and no person misses is asked
+ * for so; everything else comes from scripts/tools.mjs. On CI nothing is skipped.
+ */
+export function lackingPrograms(...names: readonly string[]): string {
+  if (process.env.CI === 'true') return ''
+  const places = (process.env.PATH ?? '').split(':')
+  const missing = names.filter((name) => !places.some((place) => existsSync(join(place, name))))
+  return missing.length === 0 ? '' : `${missing.join(', ')} not on PATH`
+}
+
 /** A line as it is pasted into a shell. */
 export const shell = (line: string, options: ProgramOptions = {}): Promise<Ran> => start('sh', ['-c', line], options).ended
