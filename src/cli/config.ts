@@ -13,10 +13,9 @@ export function configCommand(): Command {
       say.out(`  listens on   ${config.host}:${config.port}`)
       say.out(`  data         ${config.dataDir}`)
       say.out(`  ledger       ${config.audit.file} (${config.audit.sync})`)
-      for (const service of config.services) {
-        say.out(
-          `  ${service.prefix.padEnd(12)} ${service.enabled ? `${service.url} (${service.dialect}, ${service.routes.length} routes)` : 'disabled'}`,
-        )
+      for (const { prefix, enabled, url, dialect, routes } of config.services) {
+        const routesThere = `${routes.length} route${routes.length === 1 ? '' : 's'}`
+        say.out(`  ${prefix.padEnd(12)} ${enabled ? `${url} (${dialect}, ${routesThere})` : 'disabled'}`)
       }
     })
   return command
