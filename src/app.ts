@@ -1,7 +1,7 @@
 import { RESPONSE_ALREADY_SENT as SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
 import type { Service } from './catalog/index.ts'
-import { type Carrier, type Corridor, mountServices } from './gate/index.ts'
+import { type Carrier, type Corridor, mountServices, type Spool } from './gate/index.ts'
 import { type ErrorShape, envelopeOf, type GateEnv } from './http/index.ts'
 import { ERRORS, GatewayError, reasonOf } from './kernel/index.ts'
 import { mountOps, type OpsParts } from './ops/index.ts'
@@ -10,15 +10,16 @@ export interface AppParts {
   readonly services: readonly Service[]
   readonly corridor: Corridor
   readonly carrier: Carrier
+  readonly spool: Spool
   readonly ops: OpsParts
   readonly log: { error(fields: object, message: string): void }
 }
 
 /** Everything the network can reach. It never listens and never reads the environment. */
-export function buildApp({ services, corridor, carrier, ops, log }: AppParts): Hono<GateEnv> {
+export function buildApp({ services, corridor, carrier, spool, ops, log }: AppParts): Hono<GateEnv> {
   const app = new Hono<GateEnv>()
   mountOps(app, ops)
-  mountServices(app, services, { corridor, carrier })
+  mountServices(app, services, { corridor, carrier, spool })
   return denyTheRest(app, services, corridor, log)
 }
 

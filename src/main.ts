@@ -7,7 +7,7 @@ import { buildApp, faceAt } from './app.ts'
 import { createHealth, type Health } from './catalog/index.ts'
 import { type Config, PACKAGE_ROOT } from './config.ts'
 import { probeOf } from './dialects/index.ts'
-import { type Carrier, createCarrier } from './gate/index.ts'
+import { type Carrier, createCarrier, createSpool, type Spool } from './gate/index.ts'
 import { type House, openHouse } from './house.ts'
 import { createGateServer, type TrustedNetworks, trustedNetworks } from './http/index.ts'
 import { type Clock, DEFAULT_TENANT, ERRORS, LIMITS, reasonOf, systemClock } from './kernel/index.ts'
@@ -34,7 +34,8 @@ const VERSION = String((JSON.parse(readFileSync(join(PACKAGE_ROOT, 'package.json
 export async function startGateway(first: Config, { log, clock = systemClock, command = 'serve' }: GatewayOptions): Promise<Gateway> {
   const house = await openHouse(first, { log, clock, command })
   const carrier = createCarrier({ clock, log })
-  const life: Life = { house, carrier, clock, log, startedMs: clock.monoMs(), draining: false }
+  const spool = createSpool({ dir: join(first.dataDir, 'spool'), bytesMax: LIMITS.spoolBytesMax })
+  const life: Life = { house, carrier, spool, clock, log, startedMs: clock.monoMs(), draining: false }
   try {
     let running = furnish(first, life)
     const server = publicServer(life, () => running)
@@ -77,6 +78,7 @@ export async function startGateway(first: Config, { log, clock = systemClock, co
 interface Life {
   readonly house: House
   readonly carrier: Carrier
+  readonly spool: Spool
   readonly clock: Clock
   readonly log: Logger
   readonly startedMs: number
@@ -99,6 +101,7 @@ function furnish(config: Config, life: Life): Running {
     services,
     corridor: house.corridor,
     carrier,
+    spool: life.spool,
     log,
     ops: {
       version: VERSION,

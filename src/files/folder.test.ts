@@ -19,7 +19,7 @@ describe('makeFolder', () => {
 
   it('says at once what is in the way', () => {
     writeFileSync(join(dir, 'file'), '')
-    expect(() => makeFolder(join(dir, 'file/below'), 0o700)).toThrow(/ENOTDIR/)
+    expect(() => makeFolder(join(dir, 'file/below'), 0o700)).toThrow(/ENOTDIR|EEXIST/)
     expect(() => makeFolder('/proc/portcullis', 0o700)).toThrow(/ENOENT/)
   })
 })

@@ -1,6 +1,7 @@
 export { type Corridor, type CorridorObserver, type CorridorParts, createCorridor, type Perform } from './admit.ts'
 export { answer, jsonAnswer } from './answer.ts'
 export { type Carrier, createCarrier } from './carry/index.ts'
+export { createSpool, type Spool } from './faces/index.ts'
 export { ownerGuard } from './guard.ts'
 export { mountServices } from './routes.ts'
 export type { Ended, Policy, Visit } from './visit.ts'

@@ -5,10 +5,10 @@ import { envelopeOf, type GateEnv } from '../http/index.ts'
 import type { Corridor } from './admit.ts'
 import { bodyPolicy } from './bodies.ts'
 import type { Carrier } from './carry/index.ts'
-import { faceOf } from './faces/index.ts'
+import { type FaceTools, faceOf } from './faces/index.ts'
 import type { Policy } from './visit.ts'
 
-export interface ServiceRouteParts {
+export interface ServiceRouteParts extends FaceTools {
   readonly corridor: Corridor
   readonly carrier: Carrier
 }
@@ -23,11 +23,11 @@ const policyOf = (service: Service, route: Route): Policy => ({
 })
 
 /** Every row of every service's table, and nothing else. The guard sits on the handler, so no spelling of a path can come past it. */
-export function mountServices(app: Hono<GateEnv>, services: readonly Service[], { corridor, carrier }: ServiceRouteParts): void {
+export function mountServices(app: Hono<GateEnv>, services: readonly Service[], { corridor, carrier, ...tools }: ServiceRouteParts): void {
   for (const service of services.filter(({ enabled }) => enabled)) {
     for (const route of service.routes) {
       const policy = policyOf(service, route)
-      const plan = faceOf(service, route)
+      const plan = faceOf(service, route, tools)
       const handler: Handler<GateEnv> = async (c) => {
         const params = route.path.includes(':') ? c.req.param() : NO_PARAMS
         await corridor.admit(envelopeOf(c.env.incoming), policy, async (visit) => carrier.carry(visit, service, await plan(visit, params)))

@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { keyRoutes } from '../../src/admin/index.ts'
 import { buildApp } from '../../src/app.ts'
-import { createCarrier, ownerGuard } from '../../src/gate/index.ts'
+import { createCarrier, createSpool, ownerGuard } from '../../src/gate/index.ts'
 import { systemClock } from '../../src/kernel/index.ts'
 import { UNRECORDED_ROUTES } from '../../src/ops/index.ts'
 import { type Call, call } from '../support/caller.ts'
@@ -62,7 +63,14 @@ function networkRoutes(): Listed[] {
     queues: () => ({}),
     uptimeMs: () => 0,
   }
-  const app = buildApp({ services: gate.config.services, corridor, carrier: createCarrier({ clock: systemClock, log }), ops, log })
+  const app = buildApp({
+    services: gate.config.services,
+    corridor,
+    carrier: createCarrier({ clock: systemClock, log }),
+    spool: createSpool({ dir: tmpdir(), bytesMax: 1 }),
+    ops,
+    log,
+  })
   return routesOf(app as unknown as Hono<never>) // only its table is read
 }
 

@@ -80,7 +80,7 @@ describe('the spool', () => {
   })
 
   it('says so when there is no place for a file', async () => {
-    const spool = createSpool({ dir: join(dir, 'nowhere'), bytesMax: 100 })
+    const spool = createSpool({ dir: '/proc/portcullis', 'nowhere'), bytesMax: 100 })
     await expect(spool.keep(source('sound'))).rejects.toMatchObject({ code: 'SPOOL_FULL', reason: expect.stringContaining('nowhere') })
     expect(existsSync(join(dir, 'nowhere'))).toBe(false)
     expect(statSync(dir).isDirectory()).toBe(true)

@@ -1,6 +1,7 @@
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { makeFolder } from '../../files/index.ts'
 import { GatewayError, randomBase62 } from '../../kernel/index.ts'
 import { BUFFERED_BYTES } from './form.ts'
 
@@ -74,8 +75,9 @@ async function append(file: FileHandle, chunk: Buffer): Promise<void> {
 }
 
 async function openNameless(dir: string): Promise<FileHandle> {
-  const path = join(dir, `portcullis-${randomBase62(24)}`)
+  const path = join(dir, `upload-${randomBase62(24)}`)
   try {
+    makeFolder(dir, 0o700)
     const file = await open(path, 'wx+', 0o600)
     await unlink(path)
     return file

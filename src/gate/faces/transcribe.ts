@@ -1,14 +1,13 @@
-import { tmpdir } from 'node:os'
 import type { Route, Service } from '../../catalog/index.ts'
 import { transcribeOptions } from '../../contract/index.ts'
 import { type Audio, operationOf, type Plan, type Transcription } from '../../dialects/index.ts'
 import { type Envelope, Upload } from '../../http/index.ts'
-import { GatewayError, LIMITS } from '../../kernel/index.ts'
+import { GatewayError } from '../../kernel/index.ts'
 import { arrivingAudio } from './audio.ts'
-import type { Face } from './face.ts'
+import type { Face, FaceTools } from './face.ts'
 import { addOption, type FormFile, FormReader } from './form.ts'
 import { readInput, unknownField } from './input.ts'
-import { createSpool, type Spool } from './spool.ts'
+import type { Spool } from './spool.ts'
 
 const FILE_PARTS: ReadonlySet<string> = new Set(['file', 'audio_file', 'audio'])
 
@@ -18,11 +17,8 @@ const OPTIONS: Readonly<Record<string, string>> = {
   output: 'response_format',
 }
 
-/** One for the process: its bound holds for all requests together. */
-const SPOOL = createSpool({ dir: tmpdir(), bytesMax: LIMITS.spoolBytesMax })
-
 /** `POST /api/transcribe`. */
-export function transcribeFace({ dialect }: Service, { bodyBytesMax }: Route, spool: Spool = SPOOL): Face {
+export function transcribeFace({ dialect }: Service, { bodyBytesMax }: Route, { spool }: FaceTools): Face {
   const transcribe = operationOf(dialect, 'transcribe')
   return async (visit) => {
     const { envelope } = visit
