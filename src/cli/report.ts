@@ -3,7 +3,6 @@ import v8 from 'node:v8'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import pc from 'picocolors'
 import { listSegments } from '../audit/index.ts'
-import { trustedNetworks } from '../http/index.ts'
 import { type Clock, LIMITS, systemClock, visible } from '../kernel/index.ts'
 import type { Input, Report } from '../report/index.ts'
 import { ReportBar } from './report-bar.ts'
@@ -66,7 +65,6 @@ async function report(paths: () => { ledgerFile: string }, clock: Clock, flags: 
   const made = await room.analyse(inputs, {
     clock,
     stdin: process.stdin,
-    trustsPeer: (address) => CLOUDFLARE.has(address),
     ...(flags.hours === undefined ? {} : { hours: flags.hours }),
     onProgress: (bytes, lines) => {
       stayThrifty()
@@ -89,8 +87,6 @@ function stayThrifty(): void {
   thrifty = true
   v8.setFlagsFromString('--heap-growing-percent=40')
 }
-
-const CLOUDFLARE = trustedNetworks(['cloudflare'])
 
 function formatOf({ json, html, format }: Flags): Format {
   const asked = new Set<Format>([...(json ? ['json' as const] : []), ...(html ? ['html' as const] : []), ...(format ? [format] : [])])

@@ -2,7 +2,6 @@ import type { Readable } from 'node:stream'
 import { type Clock, LIMITS, reasonOf } from '../kernel/index.ts'
 import type { FileRead, Malformed, Report } from './document.ts'
 import { iso, isoOrNull } from './iso.ts'
-import type { TrustsPeer } from './read/caddy.ts'
 import { chunksOf, fileBytes, upTo } from './read/chunks.ts'
 import type { Input } from './read/inputs.ts'
 import { tellLine } from './read/line.ts'
@@ -20,8 +19,6 @@ export interface AnalyseOptions {
   readonly stdin: Readable
   /** Only what happened within so many hours before now. */
   readonly hours?: number
-  /** Peers of the front whose CF-Connecting-IP is believed. */
-  readonly trustsPeer?: TrustsPeer
   readonly onProgress?: (bytesDone: number, lines: number) => void
 }
 
@@ -35,7 +32,7 @@ const QUOTE = 0x22
 export async function analyse(inputs: readonly Input[], options: AnalyseOptions): Promise<Report> {
   const nowMs = options.clock.nowMs()
   const fromMs = options.hours === undefined ? Number.NEGATIVE_INFINITY : nowMs - options.hours * HOUR_MS
-  const analysis = new Analysis(inputs, fromMs, options.trustsPeer ?? (() => false))
+  const analysis = new Analysis(inputs, fromMs)
   let bytesDone = 0
   for (const [file, input] of inputs.entries()) {
     analysis.open(file)
@@ -57,7 +54,6 @@ class Analysis {
   readonly #fromMs: number
   readonly #learnFromMs: number
   readonly #learnFrom: string
-  readonly #trusts: TrustsPeer
   readonly #totals = new Totals()
   readonly #traffic = new Traffic()
   readonly #users = new Users()
@@ -71,12 +67,11 @@ class Analysis {
   #malformedCount = 0
   #passedOn = 0
 
-  constructor(inputs: readonly Input[], fromMs: number, trusts: TrustsPeer) {
+  constructor(inputs: readonly Input[], fromMs: number) {
     this.#inputs = inputs
     this.#fromMs = fromMs
     this.#learnFromMs = fromMs - LIMITS.reportHabitDaysMax * DAY_MS
     this.#learnFrom = fromMs > 0 ? new Date(this.#learnFromMs).toISOString() : ''
-    this.#trusts = trusts
     this.#watch = new Watch(fromMs)
   }
 
@@ -97,7 +92,7 @@ class Analysis {
   line(bytes: Buffer, start: number, end: number, number: number): void {
     this.#place.line = number
     this.#count()
-    if (!this.#isLongPast(bytes, start)) this.#take(tellLine(bytes, start, end, this.#trusts))
+    if (!this.#isLongPast(bytes, start)) this.#take(tellLine(bytes, start, end))
   }
 
   tooLong(number: number): void {

@@ -97,6 +97,8 @@ const GUESS_REASONS: ReadonlySet<string> = new Set(['malformed', 'bad_crc', 'unk
 export function offenceOf(code: string, reason: string, key: string): Offence {
   if (code !== 'UNAUTHORIZED') return BY_CODE[code] ?? 'other'
   if (DEAD_KEY_REASONS.has(reason)) return 'dead_key'
+  // A fault of our own store, and nobody's attack.
+  if (reason === 'unusable_hash') return 'other'
   return key !== '' || GUESS_REASONS.has(reason) ? 'sign_in' : 'keyless'
 }
 

@@ -103,7 +103,7 @@ export class Traffic {
   }
 
   keyless(atMs: number, address: string, method: string, path: string): void {
-    this.refused(atMs, address, { method, path, route: '', service: 'gate' })
+    this.refused(atMs, address, { method, path, route: '', service: 'gate', reason: 'no_credential' })
   }
 
   forbidden(atMs: number, address: string, who: Person, method: string, route: string, code = 'FORBIDDEN'): void {

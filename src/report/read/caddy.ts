@@ -5,24 +5,22 @@ import { credible, type Fields, isFields, malformed, numberOf, type Told, textOf
 /** The body of the front's own 401; where a log keeps no response headers its length tells who answered. */
 const OWN_401_BYTES = '401 Unauthorized - API Key Required'.length
 
-/** Answers whether a forwarding header of this peer is believed. */
-export type TrustsPeer = (address: string) => boolean
-
 export const isCaddyLine = (line: Fields): boolean => isFields(line.request) && typeof line.logger === 'string'
 
 /**
  * A line of Caddy's JSON access log. What reached the gate bears the gate's own X-Request-Id and stands in the ledger, so that only what the front
  * answered itself is counted here: calls without a key, and the gate being away.
  */
-export function tellCaddy(line: Fields, trusts: TrustsPeer): Told {
+export function tellCaddy(line: Fields): Told {
   const request = isFields(line.request) ? line.request : {}
   const atMs = atOf(line.ts)
-  if (Number.isNaN(atMs)) return malformed('a line of the front without a time (want ts as seconds, Caddy’s default)')
+  if (Number.isNaN(atMs)) return malformed('a line of the front without a time (want ts as seconds or ISO 8601)')
   if (typeof line.status !== 'number' || textOf(request.method) === '') return { what: 'note', atMs, event: 'front', detail: '' }
   const status = line.status
   if (!answeredByFront(line, status)) return { what: 'passed_on', atMs }
   const offence = OFFENCES[status] ?? (status >= 400 ? 'other' : '')
-  const path = textOf(request.uri).replace(/[?#].*$/, '')
+  // Our Caddyfile cuts queries off and leaves an ellipsis.
+  const path = textOf(request.uri).replace(/[?#].*$|…$/, '')
   const seconds = numberOf(line.duration, -1)
   const sighting: Sighting = {
     ...BLANK,
@@ -31,7 +29,7 @@ export function tellCaddy(line: Fields, trusts: TrustsPeer): Told {
     sinceMs: atMs,
     verdict: status < 400 ? 'served' : status >= 500 || offence === '' ? 'failed' : verdictOfRefusal(offence),
     offence,
-    address: addressOf(request, trusts),
+    address: addressOf(line, request),
     method: textOf(request.method),
     path,
     service: 'front',
@@ -43,7 +41,7 @@ export function tellCaddy(line: Fields, trusts: TrustsPeer): Told {
   return { what: 'sightings', atMs, list: [sighting] }
 }
 
-const OFFENCES: Readonly<Record<number, Offence>> = { 401: 'keyless', 404: 'missing', 405: 'missing' }
+const OFFENCES: Readonly<Record<number, Offence>> = { 401: 'keyless', 403: 'rights', 404: 'missing', 405: 'missing' }
 
 /** Caddy writes seconds by default; a person may have set `time_format` to a text. */
 const atOf = (ts: unknown): number => credible(typeof ts === 'number' ? Math.round(ts * 1_000) : Date.parse(textOf(ts)))
@@ -54,12 +52,8 @@ function answeredByFront(line: Fields, status: number): boolean {
   return !Object.keys(headers).some((name) => name.toLowerCase() === 'x-request-id')
 }
 
-function addressOf(request: Fields, trusts: TrustsPeer): string {
-  const peer = textOf(request.remote_ip)
-  if (isFields(request.headers) && isIP(peer) !== 0 && trusts(peer)) {
-    const forwarded = request.headers['Cf-Connecting-Ip']
-    const named = Array.isArray(forwarded) ? textOf(forwarded[0]) : ''
-    if (isIP(named) !== 0) return named
-  }
-  return textOf(request.client_ip) || peer
+/** Our Caddyfile puts the caller's address into user_id, as it was found behind believed proxies; another front's user_id is a name, and passed by. */
+function addressOf(line: Fields, request: Fields): string {
+  const found = textOf(line.user_id)
+  return isIP(found) !== 0 ? found : textOf(request.client_ip) || textOf(request.remote_ip)
 }

@@ -122,7 +122,7 @@ async function peek(path: string): Promise<Opening> {
     for await (const chunk of chunksOf(fileBytes(path), () => {})) {
       for (const line of chunk.toString('utf8').split('\n')) {
         const bytes = Buffer.from(line.trim())
-        const told = tellLine(bytes, 0, bytes.length, () => false)
+        const told = tellLine(bytes, 0, bytes.length)
         if (told.what === 'malformed') continue
         return told.what === 'note' && told.event === 'open'
           ? { ...unknown, firstMs: told.atMs, ...openRecord(line) }

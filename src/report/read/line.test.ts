@@ -3,13 +3,13 @@ import type { Sighting } from '../sighting.ts'
 import { tellLine } from './line.ts'
 import type { Told } from './told.ts'
 
-const tell = (text: string, trusts = (_: string): boolean => false): Told => {
+const tell = (text: string): Told => {
   const bytes = Buffer.from(text)
-  return tellLine(bytes, 0, bytes.length, trusts)
+  return tellLine(bytes, 0, bytes.length)
 }
 
-function only(text: string, trusts?: (address: string) => boolean): Sighting {
-  const told = tell(text, trusts)
+function only(text: string): Sighting {
+  const told = tell(text)
   if (told.what !== 'sightings') throw new Error(`${told.what}: ${text}`)
   const [first] = told.list
   if (first === undefined || told.list.length !== 1) throw new Error(`${told.list.length} sightings`)
@@ -62,6 +62,8 @@ describe('lines of the ledger', () => {
     [{ code: 'UNAUTHORIZED', reason: 'malformed' }, 'denied', 'sign_in'],
     [{ code: 'UNAUTHORIZED', reason: 'wrong_secret', key: 'K1' }, 'denied', 'sign_in'],
     [{ code: 'UNAUTHORIZED' }, 'denied', 'keyless'],
+    [{ code: 'UNAUTHORIZED', reason: 'no_credential' }, 'denied', 'keyless'],
+    [{ code: 'UNAUTHORIZED', reason: 'unusable_hash', key: 'K1' }, 'refused', 'other'],
     [{ code: 'UNAUTHORIZED', reason: 'expired', key: 'K1' }, 'denied', 'dead_key'],
     [{ code: 'TOO_MANY_FAILURES' }, 'denied', 'throttled'],
     [{ code: 'FORBIDDEN' }, 'denied', 'rights'],
@@ -216,10 +218,19 @@ describe("lines of the front's log", () => {
     expect(only(front(502))).toMatchObject({ verdict: 'failed', status: 502 })
   })
 
-  it('believes CF-Connecting-IP only from whom it is told to', () => {
-    const line = front(401, {}, { headers: { 'Cf-Connecting-Ip': ['203.0.113.77'] } })
-    expect(only(line).address).toBe('198.51.100.7')
-    expect(only(line, (peer) => peer === '198.51.100.7').address).toBe('203.0.113.77')
+  it('takes the address that our Caddyfile found, and no name for one', () => {
+    expect(only(front(401, { user_id: '203.0.113.77' })).address).toBe('203.0.113.77')
+    expect(only(front(401, { user_id: 'anna' })).address).toBe('198.51.100.7')
     expect(only(front(401, {}, { client_ip: '203.0.113.78' })).address).toBe('203.0.113.78')
+  })
+
+  it('takes times as seconds and as texts, and paths without what was cut off', () => {
+    expect(only(front(401, { ts: '2026-11-21T12:09:27.993Z' })).atMs).toBe(Date.UTC(2026, 10, 21, 12, 9, 27, 993))
+    expect(only(front(401, {}, { uri: '/chat…' })).path).toBe('/chat')
+    expect(tell(front(401, { ts: 'soon' })).what).toBe('malformed')
+  })
+
+  it('a key sent in clear, which the front refuses', () => {
+    expect(only(front(403))).toMatchObject({ verdict: 'denied', offence: 'rights' })
   })
 })
