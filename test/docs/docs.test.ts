@@ -58,6 +58,24 @@ describe('docs', () => {
     expect(Object.keys(parse(read('portcullis.example.yaml')).services)).toEqual(Object.keys(BUILTIN))
   })
 
+  it('leads to every page from the README', () => {
+    const linked = [...read('README.md').matchAll(/\]\(([^)#]+\.md)\)/g)].map(([, target]) => target)
+    const pages = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'))
+    expect(pages.filter((name) => !linked.includes(`docs/${name}`))).toEqual([])
+  })
+
+  it('names only scripts of npm that there are', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> } // npm's own shape
+    const pages = ['README.md', 'CONTRIBUTING.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)]
+    const named = pages
+      .filter((page) => page.endsWith('.md'))
+      .flatMap((page) =>
+        [...read(page).matchAll(/\bnpm (?:run ([a-z:-]+)|(start|test)\b)/g)].map(([, script, short]) => script ?? short ?? ''),
+      )
+    expect(named.length).toBeGreaterThan(5)
+    expect(named.filter((script) => !Object.hasOwn(scripts, script))).toEqual([])
+  })
+
   it('links only to files that are there', () => {
     const pages = [
       'README.md',
