@@ -76,6 +76,25 @@ describe('docs', () => {
     expect(named.filter((script) => !Object.hasOwn(scripts, script))).toEqual([])
   })
 
+  it('links only to headings that are there', () => {
+    const anchorsOf = (page: string): string[] =>
+      [...read(page).matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
+        title
+          .toLowerCase()
+          .replace(/[^a-z0-9 _-]/g, '')
+          .replaceAll(' ', '-'),
+      )
+    const pages = ['README.md', 'ARCHITECTURE.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)]
+    const broken = pages
+      .filter((page) => page.endsWith('.md'))
+      .flatMap((page) =>
+        [...read(page).matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)]
+          .map(([, file = '', anchor = '']) => ({ page, target: file === '' ? page : join(page, '..', file), anchor }))
+          .filter(({ target, anchor }) => !existsSync(join(ROOT, target)) || !anchorsOf(target).includes(anchor)),
+      )
+    expect(broken).toEqual([])
+  })
+
   it('links only to files that are there', () => {
     const pages = [
       'README.md',
