@@ -112,7 +112,10 @@ async function openOwnLedger(config: Config, { log, clock, command }: HouseOptio
     })
     await ledger.close()
   })
-  await ledger.lifecycle({ what: 'start', detail: command })
+  // A full disk is no reason not to start: the gate is closed until there is room, and says so.
+  await ledger.lifecycle({ what: 'start', detail: command }).catch((error: unknown) => {
+    log.error({ reason: reasonOf(error) }, 'the start could not be recorded; nothing is let through until the ledger can be written')
+  })
   return ledger
 }
 

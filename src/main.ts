@@ -18,7 +18,14 @@ export interface Gateway {
   readonly port: number
   /** Takes a new configuration in one step; what cannot change while running is kept and named in the answer. */
   reload(config: Config): Promise<{ readonly kept: readonly string[] }>
-  /** Refuses what is new, lets what runs finish for a while, seals the ledger. */
+  /** An event of the gateway's own life. That it cannot be written is no reason to stop: the ledger keeps it until it can. */
+async function record({ house, log }: Life, what: string, detail?: string): Promise<void> {
+  await house.ledger.lifecycle(detail === undefined ? { what } : { what, detail }).catch((error: unknown) => {
+    log.error({ reason: reasonOf(error), what }, 'an event could not be recorded')
+  })
+}
+
+/** Refuses what is new, lets what runs finish for a while, seals the ledger. */
   drain(reason: string): Promise<void>
 }
 
@@ -42,7 +49,7 @@ export async function startGateway(first: Config, { log, clock = systemClock, co
     await listen(server, first.host, first.port)
     running.health.start()
     const { port } = server.address() as AddressInfo // a TCP listener has one
-    await house.ledger.lifecycle({ what: 'ready', detail: `${first.host}:${port}` })
+    await record(life, 'ready', `${first.host}:${port}`)
     return {
       house,
       host: first.host,
@@ -56,7 +63,7 @@ export async function startGateway(first: Config, { log, clock = systemClock, co
         before.health.stop()
         log.level = next.logLevel
         house.ledger.reconfigure({ sync: next.audit.sync, rotateMiB: next.audit.rotateMiB, keepDays: next.audit.keepDays })
-        await house.ledger.lifecycle({ what: 'reload' })
+        await record(life, 'reload')
         return { kept: Object.keys(next.fixed).filter((key) => next.fixed[key] !== first.fixed[key]) }
       },
       async drain(reason) {
@@ -139,12 +146,18 @@ function publicServer({ house: { corridor, ledger }, clock }: Life, running: () 
   })
 }
 
-/** Refuses what is new, lets what runs finish, and closes every door. */
-async function drain({ house: { corridor, ledger, settleInFlight }, log }: Life, server: Server, reason: string): Promise<void> {
-  corridor.drain()
-  await ledger.lifecycle({ what: 'drain', detail: reason }).catch((error: unknown) => {
-    log.error({ reason: reasonOf(error) }, 'the drain could not be recorded')
+/** An event of the gateway's own life. That it cannot be written is no reason to stop: the ledger keeps it until it can. */
+async function record({ house, log }: Life, what: string, detail?: string): Promise<void> {
+  await house.ledger.lifecycle(detail === undefined ? { what } : { what, detail }).catch((error: unknown) => {
+    log.error({ reason: reasonOf(error), what }, 'an event could not be recorded')
   })
+}
+
+/** Refuses what is new, lets what runs finish, and closes every door. */
+async function drain(life: Life, server: Server, reason: string): Promise<void> {
+  const { corridor, settleInFlight } = life.house
+  corridor.drain()
+  await record(life, 'drain', reason)
   server.closeIdleConnections()
   await settleInFlight(LIMITS.drainMsMax)
   server.close()
