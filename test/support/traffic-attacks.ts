@@ -121,7 +121,10 @@ function scattered(weeks: Weeks, scenario: string, networks: number, everyMs: nu
   for (let day = 0; day < 5; day += 1)
     for (let n = 0; n < 20; n += 1) traffic.carried(startMs + day * DAY_MS + (9 + n / 4) * HOUR_MS, who, '192.0.2.60')
   const atMs = someDay(weeks)
-  for (let n = 0; n < networks; n += 1) for (let k = 0; k < 2; k += 1) traffic.carried(atMs + n * everyMs + k * 9_000, who, stranger(weeks))
+  for (let n = 0; n < networks; n += 1) {
+    const from = stranger(weeks)
+    for (let k = 0; k < 2; k += 1) traffic.carried(atMs + n * everyMs + k * 9_000, who, from)
+  }
   return [{ kind: 'many_networks', subject: who.key, scenario }]
 }
 
@@ -134,7 +137,7 @@ function soldKey(weeks: Weeks): Label[] {
 }
 
 function sharedKey(weeks: Weeks): Label[] {
-  return scattered(weeks, 'sharedKey', weeks.traffic.random.int(6, 11), 45 * MINUTE_MS)
+  return scattered(weeks, 'sharedKey', weeks.traffic.random.int(10, 20), 45 * MINUTE_MS)
 }
 
 function deadKey(weeks: Weeks, scenario: string, reason: string, tries: number, address?: string): Label[] {
