@@ -18,14 +18,7 @@ export interface Gateway {
   readonly port: number
   /** Takes a new configuration in one step; what cannot change while running is kept and named in the answer. */
   reload(config: Config): Promise<{ readonly kept: readonly string[] }>
-  /** An event of the gateway's own life. That it cannot be written is no reason to stop: the ledger keeps it until it can. */
-async function record({ house, log }: Life, what: string, detail?: string): Promise<void> {
-  await house.ledger.lifecycle(detail === undefined ? { what } : { what, detail }).catch((error: unknown) => {
-    log.error({ reason: reasonOf(error), what }, 'an event could not be recorded')
-  })
-}
-
-/** Refuses what is new, lets what runs finish for a while, seals the ledger. */
+  /** Refuses what is new, lets what runs finish for a while, seals the ledger. */
   drain(reason: string): Promise<void>
 }
 

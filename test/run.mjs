@@ -93,7 +93,7 @@ function holdsTests(folder) {
 const COLOUR = /\u001b\[[0-9;]*m/g
 
 function noteFigure(line) {
-  const figure = /^\s*(promise \d+\b.*)$/.exec(line.replace(COLOUR, ''))?.[1]
+  const figure = /^\s*(promise [\w-]+\b.*)$/.exec(line.replace(COLOUR, ''))?.[1]
   if (figure && !figures.includes(figure)) figures.push(figure)
 }
 
