@@ -6,7 +6,7 @@ import type { Place, Sighting } from '../sighting.ts'
 import { originOf } from './network.ts'
 import { RULES } from './rules.ts'
 import { Spell } from './spell.ts'
-import type { Detector, Finding, Severity } from './threat.ts'
+import { type Detector, type Finding, grade, placeSubject, type Severity } from './threat.ts'
 import { Trail } from './trail.ts'
 
 interface Suspect {
@@ -106,8 +106,6 @@ export class BruteForce implements Detector {
   }
 }
 
-const grade = (count: number, medium: number, high: number): Severity | null => (count >= high ? 'high' : count >= medium ? 'medium' : null)
-
 function finding(subject: string, suspect: Suspect, severity: Severity, letIn: number): Finding {
   const { trail, burst, addresses } = suspect
   const everyone = subject === '*'
@@ -121,7 +119,7 @@ function finding(subject: string, suspect: Suspect, severity: Severity, letIn: n
     kind: 'brute_force',
     severity,
     title,
-    subject: { type: subject.includes('/') ? 'network' : 'address', id: subject, user: '' },
+    subject: placeSubject(subject),
     trail: shared ? burst.trail : trail,
     addresses: everyone ? [] : addresses.list,
     advice: advise(suspect, shared, letIn),

@@ -5,7 +5,7 @@ import { Recent } from '../count/recent.ts'
 import { endpointOf, type Place, type Sighting } from '../sighting.ts'
 import { originOf } from './network.ts'
 import { RULES } from './rules.ts'
-import type { Detector, Finding, Severity } from './threat.ts'
+import { type Detector, type Finding, placeSubject, type Severity } from './threat.ts'
 import { Trail } from './trail.ts'
 
 /** Spellings by what they try. No client of ours writes the strong ones by mistake. */
@@ -70,7 +70,7 @@ export class PathTricks implements Detector {
         kind: 'path_tricks',
         severity,
         title: `${subject} sent ${trickster.trail.count} refused ${trickster.trail.count === 1 ? 'path' : 'paths'}: ${classes}`,
-        subject: { type: subject.includes('/') ? 'network' : 'address', id: subject, user: '' },
+        subject: placeSubject(subject),
         trail: trickster.trail,
         addresses: trickster.addresses.list,
         advice:

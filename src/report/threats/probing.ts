@@ -6,7 +6,7 @@ import { SlidingCount } from '../count/sliding.ts'
 import { endpointOf, type Place, type Sighting } from '../sighting.ts'
 import { originOf } from './network.ts'
 import { RULES } from './rules.ts'
-import { callerOf, callerSubject, type Detector, type Finding, type Severity, type Subject } from './threat.ts'
+import { callerOf, callerSubject, type Detector, type Finding, grade, placeSubject, type Severity, type Subject } from './threat.ts'
 import { Trail } from './trail.ts'
 
 /** Management of a backend or of the gate, in the words of all of them; a stranger has no business there, and few keys have. */
@@ -93,7 +93,6 @@ function noteStranger(prober: Prober, s: Sighting, place: Place): void {
   prober.peakHour = Math.max(prober.peakHour, prober.hour.add(s.atMs, s.count))
 }
 
-const grade = (count: number, medium: number, high: number): Severity | null => (count >= high ? 'high' : count >= medium ? 'medium' : null)
 const worse = (a: Severity | null, b: Severity | null): Severity | null =>
   a === 'high' || b === null ? a : b === 'high' || a === null ? b : a
 
@@ -142,7 +141,7 @@ function strangerFinding(subject: string, prober: Prober, guest: boolean): Findi
       severity === 'low'
         ? `${subject} asks again and again without a good key (${prober.peakHour} times within an hour)`
         : `${subject} walked through ${asked} ${prober.asked.peak === 1 ? 'path' : 'paths'} without a good key${prober.manage.peak > 0 ? ', management among them' : ''}`,
-    subject: { type: subject.includes('/') ? 'network' : 'address', id: subject, user: '' },
+    subject: placeSubject(subject),
     trail: prober.trail,
     addresses: prober.addresses.list,
     advice:

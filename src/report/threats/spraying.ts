@@ -6,7 +6,7 @@ import type { Place, Sighting } from '../sighting.ts'
 import { originOf } from './network.ts'
 import { RULES } from './rules.ts'
 import { Spell } from './spell.ts'
-import type { Detector, Finding, Severity, Subject } from './threat.ts'
+import { type Detector, type Finding, placeSubject, type Severity, type Subject } from './threat.ts'
 
 interface Sprayer {
   readonly spell: Spell
@@ -41,14 +41,12 @@ export class Spraying implements Detector {
       const { peak } = sprayer.keyIds
       if (peak < medium) continue
       told.add(originOf(subject).network)
-      found.push(
-        finding({ type: subject.includes('/') ? 'network' : 'address', id: subject, user: '' }, sprayer, peak >= high ? 'high' : 'medium'),
-      )
+      found.push(finding(placeSubject(subject), sprayer, peak >= high ? 'high' : 'medium'))
     }
     for (const [network, sprayer] of this.#byNetwork) {
       const { peak } = sprayer.keyIds
       if (peak < networkMedium || sprayer.addresses.size < networkAddresses || told.has(network)) continue
-      found.push(finding({ type: 'network', id: network, user: '' }, sprayer, peak >= networkHigh ? 'high' : 'medium'))
+      found.push(finding(placeSubject(network), sprayer, peak >= networkHigh ? 'high' : 'medium'))
     }
     return found
   }

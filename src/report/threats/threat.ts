@@ -58,3 +58,9 @@ export const callerOf = (s: Sighting): string => (s.recognised ? s.key || (s.use
 export function callerSubject(caller: string, user: string): Subject {
   return caller.startsWith('user:') ? { type: 'user', id: caller.slice('user:'.length), user } : { type: 'key', id: caller, user }
 }
+
+/** An address, or the network that a prefix names. */
+export const placeSubject = (id: string): Subject => ({ type: id.includes('/') ? 'network' : 'address', id, user: '' })
+
+export const grade = (count: number, medium: number, high: number): Severity | null =>
+  count >= high ? 'high' : count >= medium ? 'medium' : null
