@@ -12,7 +12,7 @@ export function writeThreatsShortly(page: Page, report: Report): void {
   page.heading(headline(report))
   for (const threat of report.threats.slice(0, SHORT_MAX))
     page.line(`  ${badge(page, threat.severity)}  ${cellText(threat.title, TITLE_MAX)}`)
-  if (report.threats_total > 0) page.line(page.colours.dim('  report --suspicious shows the evidence and what to do'))
+  if (report.threats_total > 0) page.line(page.colours.dim('  portcullis report --suspicious shows the evidence and what to do'))
 }
 
 export function writeThreats(page: Page, report: Report): void {

@@ -20,7 +20,7 @@ export function bytes(n: number): string {
 }
 
 export function duration(ms: number): string {
-  if (ms < 1) return `${ms.toFixed(1)} ms`
+  if (ms < 1) return ms < 0.05 ? '< 0.1 ms' : `${ms.toFixed(1)} ms`
   if (ms < 1_000) return `${Math.round(ms)} ms`
   if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`
   if (ms < 3_600_000) return `${(ms / 60_000).toFixed(1)} min`

@@ -133,5 +133,5 @@ function advise({ trail, keyIds, letInAs }: Suspect, shared: boolean, letIn: num
   const [only = ''] = keyIds.list
   if (keyIds.size === 1 && trail.count >= RULES.bruteForce.high)
     return `Every try that could be read named the key id ${only}: most likely a client with a wrong or cut key. Ask its owner first; block the address if nobody knows it.`
-  return 'Block the address at the firewall (report --format fail2ban) unless its owner is known. Keys have 190 bits, so guessing cannot succeed; the load and the noise are the harm.'
+  return 'Block the address at the firewall (portcullis report --format fail2ban) unless its owner is known. Keys have 190 bits, so guessing cannot succeed; the load and the noise are the harm.'
 }

@@ -76,7 +76,7 @@ export class PathTricks implements Detector {
         advice:
           keys.length > 0
             ? `It holds a key (${keys.join(', ')}): disable it, and ask its owner. Nothing got past the table of routes.`
-            : 'Block the address (report --format fail2ban). Nothing got past the table of routes.',
+            : 'Block the address (portcullis report --format fail2ban). Nothing got past the table of routes.',
       }
     })
   }

@@ -147,6 +147,6 @@ function strangerFinding(subject: string, prober: Prober, guest: boolean): Findi
     advice:
       severity === 'low'
         ? 'Most likely a monitor or a client without its key: point it at /health, or give it one.'
-        : 'Block the address (report --format fail2ban). Nothing was answered but 401, so there is nothing to clean up.',
+        : 'Block the address (portcullis report --format fail2ban). Nothing was answered but 401, so there is nothing to clean up.',
   }
 }
