@@ -18,6 +18,7 @@ import { until } from '../../test/support/until.ts'
 import { ledgerLine } from '../contract/index.ts'
 import { LIMITS } from '../kernel/index.ts'
 import { listSegments } from './names.ts'
+import { expandFiles } from './read.ts'
 
 let place: LedgerPlace
 beforeEach(() => {
@@ -120,7 +121,7 @@ describe('a ledger', () => {
     expect(listSegments(place.file)).toHaveLength(1)
     clock.advance(86_400_000)
     await ledger.intent(intentOf('req_2'))
-    expect(readdirSync(dirname(place.file)).sort()).toEqual(['audit-20261120T235900Z-1.log', 'audit.log'])
+    expect(readdirSync(dirname(place.file)).sort()).toEqual(['audit-20261120T235900Z-1.log', 'audit.lock', 'audit.log'])
     await ledger.close()
     expect(await verifyPlace(place)).toMatchObject({ ok: true, unfinishedCount: 2 })
   })
@@ -176,6 +177,19 @@ describe('a ledger', () => {
     await ledger.intent(intentOf('after'))
     await ledger.close()
     expect(linesOf(place.file).map((l) => l.event)).toEqual(['open', 'intent', 'seal'])
+  })
+
+  it('has one writer: another data directory that names its file is refused, and harms nothing', async () => {
+    const first = await ledgerAt(place)
+    await writePairs(first, 0, 3)
+    const second = { ...place, keyDir: join(place.dir, 'other') }
+    await expect(ledgerAt(second)).rejects.toThrow(`another gateway is writing the ledger ${place.file}`)
+    await expect(ledgerAt(place)).rejects.toThrow('another gateway')
+    await writePairs(first, 3, 6)
+    expect(expandFiles([join(dirname(place.file), 'audit*')])).toEqual([place.file])
+    await first.close()
+    expect(await verifyPlace(place)).toMatchObject({ ok: true, problemCount: 0, unfinishedCount: 0, heldSealFound: true })
+    await (await ledgerAt(second)).close()
   })
 
   it('does not start where it cannot write', async () => {

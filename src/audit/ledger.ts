@@ -131,7 +131,7 @@ export class FileLedger implements Ledger {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close()
+    this.#closing ??= this.#close().finally(() => this.#behind.closed())
     return this.#closing
   }
 

@@ -30,6 +30,9 @@ export const segmentName = (file: string, openedMs: number, number: number): str
 
 export const rotatedPath = (file: string, name: string): string => join(dirname(file), `${name}.log`)
 
+/** Held by the ledger's one writer. Named by the stem, as segments are: `audit.log` and a file `audit` beside it would share those too. */
+export const lockPath = (file: string): string => join(dirname(file), `${stemOf(file)}.lock`)
+
 /** A name that is free: two faults may fall into one second. */
 export function brokenPath(file: string, name: string, ms: number): string {
   const stem = join(dirname(file), `${name}.broken-${compactTime(ms)}`)

@@ -4,6 +4,7 @@ import { makeFolder } from '../files/index.ts'
 import { reasonOf } from '../kernel/index.ts'
 import { openLedgerKey } from './keys.ts'
 import { FileLedger } from './ledger.ts'
+import { lockLedger } from './lock.ts'
 import { type Resumed, resume } from './resume.ts'
 import { settleCrashed } from './settle.ts'
 import type { Ledger, LedgerOptions } from './types.ts'
@@ -11,9 +12,19 @@ import { Upkeep } from './upkeep.ts'
 
 /** Opens the ledger where the last process left it; settling its unfinished requests and the upkeep go on behind. */
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
+  makeFolder(dirname(options.file), 0o750)
+  const lock = await lockLedger(options.file)
+  try {
+    return await openLocked(options, () => lock.release())
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+async function openLocked(options: LedgerOptions, closed: () => void): Promise<Ledger> {
   const { file, keyDir, clock, log } = options
   const key = openLedgerKey(keyDir)
-  makeFolder(dirname(file), 0o750)
   const resumed = await resume({ file, keyDir, key, clock })
   const parts = { file, host: options.host ?? hostname(), pid: options.pid ?? process.pid, key, clock, log }
   const upkeep = new Upkeep({
@@ -25,7 +36,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     settings: () => ledger.settings,
     announce: (detail) => ledger.lifecycle({ what: 'retention', detail }),
   })
-  const ledger = new FileLedger(options, parts, resumed, { rotated: () => upkeep.run(), closing: () => background.stop() })
+  const ledger = new FileLedger(options, parts, resumed, { rotated: () => upkeep.run(), closing: () => background.stop(), closed })
   const background = new Background(ledger, upkeep, options, resumed)
   await ledger.start()
   for (const detail of resumed.faults) {

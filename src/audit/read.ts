@@ -46,10 +46,13 @@ export function expandFiles(names: readonly string[]): string[] {
     if (!/[*?]/.test(basename(name)) || existsSync(name)) return [name]
     const pattern = basename(name).replace(/[.+^${}()|[\]\\]/g, '\\$&')
     const matcher = new RegExp(`^${pattern.replaceAll('*', '.*').replaceAll('?', '.')}$`)
-    return readdirSync(dirname(name))
-      .filter((entry) => matcher.test(entry))
-      .sort()
-      .map((entry) => join(dirname(name), entry))
+    return (
+      readdirSync(dirname(name))
+        // `audit*` means the segments, not the lock of their writer.
+        .filter((entry) => matcher.test(entry) && !entry.endsWith('.lock'))
+        .sort()
+        .map((entry) => join(dirname(name), entry))
+    )
   })
 }
 

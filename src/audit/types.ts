@@ -75,4 +75,6 @@ export interface Ledger {
 export interface Behind {
   rotated(): void
   closing(): Promise<void>
+  /** Nothing will be written any more. */
+  closed(): void
 }

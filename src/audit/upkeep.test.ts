@@ -58,7 +58,7 @@ describe('the upkeep of a ledger', () => {
     renameSync(place.file, path)
     const before = readFileSync(path)
     await expect(compressSegment(path, AbortSignal.abort())).rejects.toThrow()
-    expect(files()).toEqual(['audit-20250101T000000Z-7.log'])
+    expect(files()).toEqual(['audit-20250101T000000Z-7.log', 'audit.lock'])
     await compressSegment(path, new AbortController().signal)
     expect(existsSync(path)).toBe(false)
     expect(gunzipSync(readFileSync(`${path}.gz`)).equals(before)).toBe(true)

@@ -1,3 +1,4 @@
+export { type FileLock, lockFile } from './lock.ts'
 export { acquireOwner, DataDirTaken, type Owner, type OwnerInfo, type OwnerOptions } from './owner.ts'
 export type { Database, KeysTable, KeyUseTable, RotationsTable, UsersTable } from './schema.ts'
 export { openStore, type Store, type StoreDialect } from './sqlite.ts'

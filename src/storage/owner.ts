@@ -1,10 +1,9 @@
-import { chmodSync, closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import SQLite from 'better-sqlite3'
 import { makeFolder } from '../files/index.ts'
 import type { Clock } from '../kernel/index.ts'
-import { openSqlite, setPragma } from './keep.ts'
+import { lockFile } from './lock.ts'
 
 /** Who holds a data directory, as it told others when it took it. */
 export interface OwnerInfo {
@@ -42,9 +41,6 @@ export interface OwnerOptions {
   readonly waitMs?: number
 }
 
-/** A lock that nobody references would be closed by the garbage collector, and the directory given away. */
-const held = new Set<SQLite.Database>()
-
 /**
  * Takes a data directory for the life of this process. The lock is SQLite's own exclusive file lock on `owner.db`: held by the operating
  * system, it cannot outlive a killed process, and no stale file has to be judged by its pid. `owner.json` beside it only tells who.
@@ -58,41 +54,17 @@ export function acquireOwner(dataDir: string, { command, clock, waitMs = 0 }: Ow
   try {
     writeNote(note, info)
   } catch (thrown) {
-    lock.close()
+    lock.release()
     throw thrown
   }
-  held.add(lock)
+  let released = false
   const release = () => {
-    if (!held.delete(lock)) return
+    if (released) return
+    released = true
     rmSync(note, { force: true })
-    lock.close()
+    lock.release()
   }
   return { dataDir, info, release }
-}
-
-/** The held lock, or null when somebody else has it. */
-function lockFile(file: string, waitMs: number): SQLite.Database | null {
-  createOnce(file)
-  const lock = openSqlite(file, { timeout: waitMs })
-  try {
-    setPragma(lock, 'locking_mode = EXCLUSIVE')
-    lock.exec('BEGIN EXCLUSIVE')
-    return lock
-  } catch (thrown) {
-    lock.close()
-    if (thrown instanceof SQLite.SqliteError && thrown.code.startsWith('SQLITE_BUSY')) return null
-    throw thrown
-  }
-}
-
-/** POSIX drops all of a process's locks on a file when it closes any descriptor of it, so an existing lock file is never opened by hand. */
-function createOnce(file: string): void {
-  try {
-    closeSync(openSync(file, 'wx', 0o600))
-  } catch (thrown) {
-    if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST')) throw thrown
-    chmodSync(file, 0o600)
-  }
 }
 
 function writeNote(file: string, info: OwnerInfo): void {
