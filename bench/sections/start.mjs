@@ -43,8 +43,15 @@ async function starts(homeOf, times) {
   return measured
 }
 
-/** A data directory with one real key and its copies. */
-export async function storeOfManyKeys() {
+let made
+
+/** A data directory with one real key and its copies, made once for all sections of a run. */
+export function storeOfManyKeys() {
+  made ??= makeStore()
+  return made
+}
+
+async function makeStore() {
   const gateway = await startGateway({ backend: NO_BACKEND, home: scratch('many') })
   await newKey(gateway)
   await gateway.stop()

@@ -17,7 +17,8 @@ export async function startTokenBackend() {
 /** Many streams at once: what a relayed chunk costs, and whether any waits for another. The gateway runs as it does by default, with `sync`. */
 export async function streams({ short, say }) {
   const rounds = short ? 2 : 5
-  const windowMs = short ? 2_500 : 8_000
+  const windowMs = short ? 1_500 : 8_000
+  const rampMs = short ? 1_000 : 1_500
   const backend = await startTokenBackend()
   const targets = { backend: { running: backend, path: '/api/generate', headers: {} } }
   const series = { backend: [], caddy: [], sync: [] }
@@ -25,8 +26,7 @@ export async function streams({ short, say }) {
     for (const name of ['caddy', 'sync']) targets[name] = await RIVALS[name].start(backend.port)
     for (const name of ['caddy', 'sync']) await holdStreams(targets[name], backend, { windowMs: 500, rampMs: 500 })
     for (let turn = 1; turn <= rounds; turn += 1) {
-      for (const [name, target] of Object.entries(targets))
-        series[name].push(await holdStreams(target, backend, { windowMs, rampMs: 1_500 }))
+      for (const [name, target] of Object.entries(targets)) series[name].push(await holdStreams(target, backend, { windowMs, rampMs }))
       say(
         `${STREAMS} streams, round ${turn} of ${rounds}: ${['caddy', 'sync'].map((name) => `${name} ${series[name].at(-1).cpuUs.toFixed(1)} µs a chunk`).join(', ')}`,
       )
