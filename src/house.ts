@@ -156,8 +156,7 @@ async function listenToOwner(parts: {
 function cutKey(corridor: Corridor, keyId: string): void {
   for (const visit of corridor.inFlight) {
     if (visit.principal?.kind !== 'key' || visit.principal.id !== keyId) continue
-    if (visit.cut === null) visit.envelope.outgoing.destroy()
-    else visit.cut('revoked', new GatewayError('REVOKED'))
+    visit.stop('revoked', new GatewayError('REVOKED'))
   }
 }
 
@@ -184,8 +183,7 @@ async function settleInFlight(corridor: Corridor, clock: Clock, msMax: number): 
   const endMs = clock.monoMs() + msMax
   while (corridor.inFlight.size > 0 && clock.monoMs() < endMs) await tick(20)
   for (const visit of corridor.inFlight) {
-    if (visit.cut === null) visit.envelope.outgoing.destroy()
-    else visit.cut('refused', new GatewayError('DRAINING'))
+    visit.stop('refused', new GatewayError('DRAINING'))
   }
   const graceMs = clock.monoMs() + 1_000
   while (corridor.inFlight.size > 0 && clock.monoMs() < graceMs) await tick(20)

@@ -25,5 +25,5 @@ export function rawPath({ upstream, params, query }: Pick<RawRequest, 'upstream'
 export function rawPlan(request: RawRequest, dialect: string): Plan {
   const { method, headers, body } = request
   const sent = { method, path: rawPath(request), headers, body }
-  return dialect === 'ollama' ? { request: sent, reader: ollamaReader } : { request: sent }
+  return dialect === 'ollama' && method !== 'HEAD' ? { request: sent, reader: ollamaReader } : { request: sent }
 }

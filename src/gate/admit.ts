@@ -65,7 +65,7 @@ export function createCorridor(parts: CorridorParts): Corridor {
     } catch (thrown) {
       hold.release()
       inFlight.delete(visit)
-      return refuse(visit, asGatewayError(thrown))
+      return refuse(visit, visit.cutBy?.error ?? asGatewayError(thrown))
     }
     const end = await perform(visit).catch((thrown): PerformEnd => brokenPerform(visit, thrown))
     if (end.tell !== undefined) tell(visit, end.tell)
@@ -102,6 +102,7 @@ export function createCorridor(parts: CorridorParts): Corridor {
   function brokenPerform(visit: Visit, thrown: unknown): PerformEnd {
     const error = asGatewayError(thrown)
     if (error.code === 'INTERNAL') parts.log.error({ err: thrown, request: visit.envelope.id }, 'a request failed by our own fault')
+    if (visit.cutBy !== null) return { ...visit.cutBy, status: 0, bytesOut: 0 }
     if (visit.envelope.outgoing.destroyed) return { ended: 'client_closed', status: 0, bytesOut: 0, error }
     return { ended: 'refused', status: error.status, bytesOut: 0, error, tell: error }
   }

@@ -46,10 +46,22 @@ export class Visit implements Slotted {
   upload: { readonly bytes: number } | null = null
   /** Set by whoever performs: ends the work at once. Before that, cutting the connection is all there is to do. */
   cut: ((ending: 'revoked' | 'refused', error: GatewayError) => void) | null = null
+  /** Why the connection was cut from our side, while there was nothing yet that could end in order. */
+  cutBy: { readonly ended: 'revoked' | 'refused'; readonly error: GatewayError } | null = null
 
   constructor(envelope: Envelope, policy: Policy) {
     this.envelope = envelope
     this.policy = policy
+  }
+
+  /** Ends it, wherever it is on its way. */
+  stop(ended: 'revoked' | 'refused', error: GatewayError): void {
+    if (this.cut !== null) {
+      this.cut(ended, error)
+      return
+    }
+    this.cutBy = { ended, error }
+    this.envelope.outgoing.destroy()
   }
 
   get bytesIn(): number {

@@ -25,13 +25,14 @@ function afterString(body: Buffer, open: number): number {
 
 /**
  * The outermost keys as they are spelled, repeats included, with depth and containers counted on the way. `JSON.parse` cannot do this:
- * it keeps the last of two equal keys without a word, and 10 MB of `{}` would block the event loop for two seconds.
+ * it keeps the last of two equal keys without a word, 10 MB of `{}` would block the event loop for two seconds, and 27 MB of keys for five.
  * It trusts the grammar no further than it must; the caller parses the body afterwards, which refuses what is not JSON.
  */
 export function scanObject(body: Buffer): readonly TopLevelKey[] {
   const keys: TopLevelKey[] = []
   let depth = 0
   let containers = 0
+  let count = 0 // of keys, wherever they stand
   let name: string | null = null
   let valueStart = 0
   const closeValue = (end: number): void => {
@@ -48,6 +49,8 @@ export function scanObject(body: Buffer): readonly TopLevelKey[] {
         name = keyText(body, i, after)
         valueStart = nextNonSpace(body, colon + 1)
         i = colon
+        count += 1
+        if (keys.length >= LIMITS.jsonOuterKeysMax || count > LIMITS.jsonKeysMax) throw new GatewayError('BODY_TOO_DEEP')
       } else {
         i = after - 1
       }
@@ -60,6 +63,9 @@ export function scanObject(body: Buffer): readonly TopLevelKey[] {
       if (depth === 1) closeValue(i)
       depth -= 1
       if (depth < 0) throw notJson('a bracket closes nothing')
+    } else if (byte === 0x3a) {
+      count += 1
+      if (count > LIMITS.jsonKeysMax) throw new GatewayError('BODY_TOO_DEEP')
     } else if (byte === 0x2c && depth === 1) {
       closeValue(i)
     }
@@ -118,4 +124,18 @@ export function parseObject(body: Buffer): Readonly<Record<string, unknown>> {
     throw notJson('it does not parse')
   }
   throw notJson('it is not an object')
+}
+
+/** Only the named fields of the object that `scanObject` found. */
+export function parseFields(body: Buffer, keys: readonly TopLevelKey[], names: ReadonlySet<string>): Readonly<Record<string, unknown>> {
+  const fields: Record<string, unknown> = {}
+  for (const { name, start, end } of keys) {
+    if (!names.has(name)) continue
+    try {
+      fields[name] = JSON.parse(body.toString('utf8', start, end))
+    } catch {
+      throw notJson(`"${name}" does not parse`)
+    }
+  }
+  return fields
 }

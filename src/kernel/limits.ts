@@ -27,6 +27,9 @@ export const LIMITS = {
   bodyIdleMsMax: 30 * SECOND_MS,
   bodyFloorBytesPerS: 1 * KiB,
   jsonDepthMax: 64,
+  jsonKeysMax: 20_000,
+  jsonOuterKeysMax: 256,
+  jsonWholeBytesMax: 1 * MiB, // above, only the guarded fields are parsed: 32 MiB of numbers take 0.7 s
   jsonContainersMax: 100_000, // 10 MB of `{}` blocks the event loop for 2 s
   spoolBytesMax: 2 * GiB,
   formFieldBytesMax: 64 * KiB,

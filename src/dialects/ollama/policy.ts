@@ -1,4 +1,4 @@
-import { foldKey, parseObject, refuseAmbiguousKeys, scanObject, type TopLevelKey } from '../../http/index.ts'
+import { foldKey, parseFields, parseObject, refuseAmbiguousKeys, scanObject, type TopLevelKey } from '../../http/index.ts'
 import { clip, GatewayError, LIMITS } from '../../kernel/index.ts'
 
 /** Every outermost name that Ollama's inference bodies know. */
@@ -28,6 +28,9 @@ const KNOWN = new Set([
   'verbose',
 ])
 
+/** What this policy judges; of a long body nothing else is parsed. */
+const GUARDED = new Set(['model', 'name', 'stream', 'keep_alive', 'options'])
+
 /** Options that make Ollama reload a model's runner for everybody. `num_ctx` is one too, but clients need it, so it is bounded instead. */
 const RUNNER_OPTIONS = new Set([
   'num_gpu',
@@ -56,7 +59,7 @@ export interface InspectedBody {
 export function inspectOllamaBody(body: Buffer, rules: OllamaRules): InspectedBody {
   const keys = scanObject(body)
   refuseAmbiguousKeys(keys, KNOWN)
-  const fields = parseObject(body)
+  const fields = body.length > LIMITS.jsonWholeBytesMax ? parseFields(body, keys, GUARDED) : parseObject(body)
   const model = modelOf(fields)
   if (!rules.allowCloudModels && isCloudModel(model)) {
     throw new GatewayError('POLICY_REFUSED', {

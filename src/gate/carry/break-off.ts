@@ -7,7 +7,10 @@ import { LIMITS } from '../../kernel/index.ts'
  */
 export function breakOff(outgoing: ServerResponse, sized: boolean, lastWords: string | null): void {
   if (outgoing.destroyed) return
-  if (lastWords !== null && !sized) {
+  // An answer that was ended and still waits behind a slow reader, or behind another answer on its connection, takes no more words.
+  if (outgoing.writableEnded)
+    outgoing.req.socket.destroy() // its own socket is given to it only when its turn comes
+  else if (lastWords !== null && !sized) {
     outgoing.socket?.setTimeout(LIMITS.clientStallMsMax) // nobody watches any more whether they are taken
     outgoing.end(lastWords)
   } else if (sized || outgoing.chunkedEncoding) {

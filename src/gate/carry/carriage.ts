@@ -59,7 +59,8 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     this.#startedMs = parts.clock.monoMs()
     this.#lastByteMs = this.#startedMs
     visit.cut = (ending, error) => this.#end(ending, error)
-    this.#outgoing.on('close', this.#onCallerGone)
+    // The second net: an error of the response that nobody listens to would end the process.
+    this.#outgoing.on('close', this.#onCallerGone).on('error', ignore)
     parts.sweep.add(this)
     if (this.#outgoing.destroyed) this.#onCallerGone()
   }
@@ -162,8 +163,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     this.#endsLine = chunk[chunk.length - 1] === NEWLINE
     this.#reader?.chunk(chunk)
     if (!this.#outgoing.write(chunk)) {
-      this.#pausedMs = this.#parts.sweep.nowMs
-      this.#outgoing.once('drain', this.#onDrain)
+      this.#waitForReader()
       this.#controller?.pause()
     }
   }
@@ -171,7 +171,9 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   readonly #onDrain = (): void => {
     this.#pausedMs = 0
     this.#lastByteMs = this.#parts.clock.monoMs()
-    if (!this.#over) this.#controller?.resume()
+    if (this.#over) return
+    if (this.#rest.length > 0) this.#writeRest()
+    else this.#controller?.resume()
   }
 
   #endRelay(): void {
@@ -212,15 +214,34 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   }
 
   #units: LocalAnswer['units']
+  #rest: Buffer = NOTHING
 
   #answer({ status, headers, body, units }: LocalAnswer): void {
     this.#status = status
     this.#units = units
     this.#sized = true
-    this.#bytesOut = Buffer.byteLength(body)
-    this.#outgoing.writeHead(status, { ...headers, 'x-request-id': this.#visit.envelope.id, 'content-length': this.#bytesOut })
-    this.#outgoing.write(body)
+    this.#rest = Buffer.from(body)
+    this.#outgoing.writeHead(status, { ...headers, 'x-request-id': this.#visit.envelope.id, 'content-length': this.#rest.length })
+    this.#writeRest()
+  }
+
+  /** In slices, so that a slow reader who still reads is told from one who has stopped, and what he took can be counted. */
+  #writeRest(): void {
+    while (this.#rest.length > 0) {
+      const slice = this.#rest.subarray(0, SLICE_BYTES)
+      this.#rest = this.#rest.subarray(slice.length)
+      this.#bytesOut += slice.length
+      if (!this.#outgoing.write(slice) && this.#rest.length > 0) {
+        this.#waitForReader()
+        return
+      }
+    }
     this.#finishAfterFlush('complete', null)
+  }
+
+  #waitForReader(): void {
+    this.#pausedMs = this.#parts.sweep.nowMs
+    this.#outgoing.once('drain', this.#onDrain)
   }
 
   /** The end is recorded when the last byte has left us, so that `complete` never means "given up half way to a slow reader". */
@@ -285,3 +306,6 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
 }
 
 const NEWLINE = 0x0a
+const SLICE_BYTES = 64 * 1024
+const NOTHING = Buffer.alloc(0)
+const ignore = (): void => {}

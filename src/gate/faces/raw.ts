@@ -15,7 +15,10 @@ export function rawFace(service: Service, route: Route): (visit: Visit, params: 
     // A body that was read may have been changed, and one we do not send has no length; undici counts what it has.
     const headers = callerHeaders(envelope, visit.body === null && body !== null)
     const query = route.query ? envelope.query : ''
-    return rawPlan({ method: route.method, upstream: route.upstream, params, query, headers, body }, service.dialect)
+    return rawPlan(
+      { method: envelope.method === 'HEAD' ? 'HEAD' : route.method, upstream: route.upstream, params, query, headers, body },
+      service.dialect,
+    )
   }
 }
 
