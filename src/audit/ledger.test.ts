@@ -162,6 +162,17 @@ describe('a ledger', () => {
     expect(await verifyPlace(place)).toMatchObject({ ok: false, problemCount: 1 })
   })
 
+  it('goes on when a segment ends whose file was removed', async () => {
+    const ledger = await ledgerAt(place, { rotateMiB: 0.01 })
+    await ledger.intent(intentOf('before'))
+    rmSync(place.file)
+    // The clock is not waited for: the segment is full before anybody looks whether its file is still there.
+    await writePairs(ledger, 0, 100)
+    expect(ledger.state()).toMatchObject({ ok: true })
+    await ledger.close()
+    expect(linesOf(...listSegments(place.file)).some((l) => l.request === 'req_00000099')).toBe(true)
+  })
+
   it('moves a file out of its way that it did not write', async () => {
     const said: Said[] = []
     const clock = manualClock()

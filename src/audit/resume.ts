@@ -5,9 +5,9 @@ import type { ChainPoint } from './batch.ts'
 import { readHead, type SegmentHead } from './heads.ts'
 import { type LedgerKey, sealFileOf } from './keys.ts'
 import { GENESIS } from './line.ts'
-import { brokenPath, rotatedSegments, stemOf } from './names.ts'
+import { brokenPath, rotatedPath, rotatedSegments, stemOf } from './names.ts'
 import { parseSeal, signatureHolds } from './record.ts'
-import { dayOf, type Ended, openForAppend, placeOf, retire, type Segment } from './segment.ts'
+import { dayOf, type Ended, openForAppend, placeOf, type Segment } from './segment.ts'
 import { examineTail, followChain, type Tail } from './tail.ts'
 
 /** Where an earlier process left the ledger. */
@@ -111,7 +111,7 @@ function ended({ file, clock, key }: ResumeParts, head: SegmentHead, tail: Tail)
   const seal = tail.lastSeal && { line: tail.lastSeal.line, hash: tail.lastSeal.seal.hash }
   const last = { ...pointOf(tail, seal ?? null), segment: null, unsettledFrom: oldestOf(head) }
   if (tail.clean && tail.faults.length === 0) {
-    retire(file, segment)
+    renameSync(file, rotatedPath(file, segment))
     return {
       ...last,
       ended: { segment, hash: tail.hash, bytes: tail.end },

@@ -69,11 +69,9 @@ export function stillThere(file: string, { place }: Segment): boolean {
   }
 }
 
-/** Gives a finished segment its own name. */
-export function retire(file: string, name: string): string {
-  const target = rotatedPath(file, name)
-  renameSync(file, target)
-  return target
+/** Gives a finished segment its own name, unless somebody took it away: no trying again would bring it back. */
+export function retire(file: string, segment: Segment): void {
+  if (stillThere(file, segment)) renameSync(file, rotatedPath(file, segment.name))
 }
 
 /** Takes a segment that a fault ended out of the way: under a name that says so, or away entirely when nothing in it was ever acknowledged. */

@@ -223,7 +223,7 @@ export class Writer {
   #rotate(segment: Segment): void {
     const { file } = this.#parts
     this.#end(segment)
-    this.#leave = () => retire(file, segment.name)
+    this.#leave = () => retire(file, segment)
     this.#openNext()
     this.#events.rotated()
   }
