@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream'
-import type { Pool } from 'undici'
 import { type BackendQueue, createQueue, type Release, type Service } from '../../catalog/index.ts'
 import type { Plan } from '../../dialects/index.ts'
 import { asGatewayError } from '../../http/index.ts'
@@ -7,7 +6,7 @@ import type { Clock } from '../../kernel/index.ts'
 import type { Visit } from '../visit.ts'
 import { Carriage, type CarriageEnd } from './carriage.ts'
 import { interruptOurs } from './interrupt.ts'
-import { createPools } from './pools.ts'
+import { createLines, type Lines } from './lines.ts'
 import { createSweep } from './sweep.ts'
 
 export type { CarriageEnd } from './carriage.ts'
@@ -25,12 +24,12 @@ export interface CarrierParts {
 }
 
 interface Target {
-  readonly pool: Pool
+  readonly lines: Lines
   readonly basePath: string
 }
 
 export function createCarrier({ clock, log }: CarrierParts): Carrier {
-  const pools = createPools()
+  const lines = new Map<string, Lines>()
   const sweep = createSweep(clock)
   const queues = new Map<string, BackendQueue>()
   const targets = new WeakMap<Service, Target>()
@@ -44,22 +43,33 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
     return queue
   }
 
+  const linesTo = (origin: string): Lines => {
+    const known = lines.get(origin)
+    if (known) return known
+    const made = createLines(origin, { clock, log })
+    lines.set(origin, made)
+    return made
+  }
+
   const targetOf = (service: Service): Target => {
     const known = targets.get(service)
     if (known) return known
     const { origin, pathname } = new URL(service.url)
-    const target: Target = { pool: pools.of(origin), basePath: pathname.replace(/\/+$/, '') }
+    const target: Target = { lines: linesTo(origin), basePath: pathname.replace(/\/+$/, '') }
     targets.set(service, target)
     return target
   }
 
   const send = (visit: Visit, service: Service, plan: Plan): Promise<CarriageEnd> => {
-    const { pool, basePath } = targetOf(service)
+    const target = targetOf(service)
     return new Promise((settle) => {
       const carriage = new Carriage(visit, service, plan, { clock, sweep }, settle)
       if (carriage.over) return discard(plan)
       const { method, path, headers, body } = plan.request
-      pool.dispatch({ method, path: basePath + path, headers: sentHeaders(headers, visit.envelope.id, service), body }, carriage)
+      target.lines.dispatch(
+        { method, path: target.basePath + path, headers: sentHeaders(headers, visit.envelope.id, service), body },
+        carriage,
+      )
     })
   }
 
@@ -97,7 +107,10 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
         throw error
       }
     },
-    close: () => pools.close(),
+    async close() {
+      await Promise.all([...lines.values()].map((one) => one.close()))
+      lines.clear()
+    },
   }
 }
 

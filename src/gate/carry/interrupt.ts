@@ -1,6 +1,6 @@
-import type { Pool } from 'undici'
 import type { Interrupt, UpstreamRequest, WholeAnswer } from '../../dialects/index.ts'
 import { LIMITS } from '../../kernel/index.ts'
+import type { Lines } from './lines.ts'
 
 const ASK_EVERY_MS = 200
 const ASK_MS_MAX = 60_000
@@ -9,13 +9,13 @@ const IDLE_ASKS_MAX = 5
 
 /** Where a backend is, and what it wants to see of us. */
 export interface Backend {
-  readonly pool: Pool
+  readonly lines: Lines
   readonly basePath: string
   readonly headers: Readonly<Record<string, string>>
 }
 
-async function ask({ pool, basePath, headers: own }: Backend, request: UpstreamRequest): Promise<WholeAnswer> {
-  const { statusCode, headers, body } = await pool.request({
+async function ask({ lines, basePath, headers: own }: Backend, request: UpstreamRequest): Promise<WholeAnswer> {
+  const { statusCode, headers, body } = await lines.request({
     method: request.method,
     path: basePath + request.path,
     headers: { ...request.headers, ...own },
