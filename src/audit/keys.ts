@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeFolder } from '../files/index.ts'
+import { createFileOnce, makeFolder } from '../files/index.ts'
 
 export interface LedgerKey {
   /** Raw 32 bytes, base64url: as it stands in open records. */
@@ -32,8 +32,8 @@ export const signedBy = (key: KeyObject, text: string | Buffer, signature: strin
 
 function createKey(dir: string): void {
   const { privateKey } = generateKeyPairSync('ed25519')
-  // `wx`: a key that appeared in between belongs to somebody and must not be overwritten, or its ledger could no longer be continued.
-  writeFileSync(keyFileOf(dir), privateKey.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o600, flag: 'wx', flush: true })
+  // A key that appeared in between belongs to somebody and must not be overwritten, or its ledger could no longer be continued.
+  createFileOnce(keyFileOf(dir), privateKey.export({ format: 'pem', type: 'pkcs8' }), 0o600)
 }
 
 /** The ledger's signing key, made on first use. */

@@ -1,1 +1,2 @@
+export { createFileOnce } from './create-once.ts'
 export { makeFolder } from './folder.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, constants, fstatSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { makeFolder } from '../files/index.ts'
+import { createFileOnce, makeFolder } from '../files/index.ts'
 import { LIMITS, Secret } from '../kernel/index.ts'
 
 /** A secret file that cannot be used; its message says how to mend it. */
@@ -42,18 +42,12 @@ export function loadOrCreateKey(path: string): Buffer {
 
 function createOnce(path: string): void {
   makeFolder(dirname(path), 0o700)
-  let fd: number
+  // Found first, so that a folder nobody may write to any more is no hindrance once the key is there.
+  if (existsSync(path)) return
   try {
-    fd = openSync(path, 'wx', 0o600)
+    createFileOnce(path, `${randomBytes(32).toString('base64url')}\n`, 0o600)
   } catch (thrown) {
-    if (codeOf(thrown) === 'EEXIST') return
     throw new SecretFileFault(`the key file ${path} cannot be made`, { cause: thrown })
-  }
-  try {
-    writeSync(fd, `${randomBytes(32).toString('base64url')}\n`)
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
   }
 }
 
