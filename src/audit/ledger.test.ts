@@ -162,6 +162,22 @@ describe('a ledger', () => {
     expect(await verifyPlace(place)).toMatchObject({ ok: false, problemCount: 1 })
   })
 
+  it.each([
+    ['does not take a wall clock that is set forward for a disk that hangs', 86_400_000, 0, 'fulfilled'],
+    ['sees a disk that hangs though the wall clock is set back', -86_400_000, LIMITS.ledgerStallMsMax, 'rejected'],
+  ])('%s', async (_what, wallMs, monoMs, status) => {
+    const hands = { wall: Date.parse('2026-11-20T12:00:00Z'), mono: 0 }
+    const ledger = await ledgerAt(place, { sync: 'sync', clock: { nowMs: () => hands.wall, monoMs: () => hands.mono } })
+    const written = Promise.allSettled([ledger.intent(intentOf('req_1'))])
+    // The batch leaves in this turn's check phase, and this runs behind it: while it blocks, nobody hears the disk's answer.
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    hands.wall += wallMs
+    hands.mono += monoMs
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_100) // until the ledger's tick is due
+    expect(await written).toMatchObject([{ status }])
+    await ledger.close()
+  })
+
   it('goes on when a segment ends whose file was removed', async () => {
     const ledger = await ledgerAt(place, { rotateMiB: 0.01 })
     await ledger.intent(intentOf('before'))

@@ -288,8 +288,8 @@ export class FileLedger implements Ledger {
 
   /** A disk that hangs is as good as none: who waits is told so, and an intent that reaches the disk after all is settled as refused. */
   #watchStall(): void {
-    const { flying } = this.#writer
-    if (!flying || this.#stalled || this.state().lagMs < LIMITS.ledgerStallMsMax) return
+    const { flying, flightMs } = this.#writer
+    if (!flying || this.#stalled || flightMs < LIMITS.ledgerStallMsMax) return
     this.#stalled = true
     this.#lastError = `the disk has not answered for ${LIMITS.ledgerStallMsMax} ms`
     const error = unavailable(this.#lastError)

@@ -52,6 +52,7 @@ export class Writer {
   #number: number
   #prepared: Batch | null = null
   #flying: Batch | null = null
+  #launchedMs = 0
   /** What must still happen to the file of a failed segment. It may fail too, and is then tried again. */
   #leave: (() => void) | null = null
 
@@ -71,6 +72,11 @@ export class Writer {
 
   get flying(): Batch | null {
     return this.#flying
+  }
+
+  /** How long the disk has not answered, by the clock that nobody sets. */
+  get flightMs(): number {
+    return this.#flying ? this.#parts.clock.monoMs() - this.#launchedMs : 0
   }
 
   get mode(): SyncMode {
@@ -186,6 +192,7 @@ export class Writer {
 
   #fly(segment: Segment, batch: Batch): void {
     this.#flying = batch
+    this.#launchedMs = this.#parts.clock.monoMs()
     this.#disk.append(segment.fd, batch.bytes, !segment.opened, (error) => this.#landed(segment, batch, error))
   }
 
