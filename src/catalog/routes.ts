@@ -1,4 +1,4 @@
-import type { Right } from '../kernel/index.ts'
+import { type Right, reasonOf } from '../kernel/index.ts'
 import { BUILTIN, builtinRoutes } from './builtin.ts'
 import type { Route, Service, ServiceSettings } from './service.ts'
 
@@ -15,6 +15,8 @@ export function parseRouteLine(line: string): { method: string; path: string; up
   const segments = path.split('/').slice(1)
   const wrong = segments.find((segment) => !SEGMENT.test(segment) || segment === '.' || segment === '..')
   if (wrong !== undefined) return `"${wrong}" in ${path} is neither a plain name nor a parameter with its expression, such as :id{[0-9]+}`
+  const fault = faultInExpressions(segments)
+  if (fault !== null) return `${fault} in ${path}`
   const names = new Set(segments.filter((segment) => segment.startsWith(':')).map((segment) => segment.slice(1).split('{')[0]))
   const target = upstream ?? path.replaceAll(/\{[^/]+\}/g, '')
   for (const segment of target.split('/').slice(1)) {
@@ -24,6 +26,19 @@ export function parseRouteLine(line: string): { method: string; path: string; up
     if (segment.startsWith(':') && !names.has(segment.slice(1))) return `${segment} in ${target} is no parameter of ${path}`
   }
   return { method, path, upstream: target }
+}
+
+/** The router compiles all paths into one when the first request comes: a mistake in one of them would fail every request. */
+function faultInExpressions(segments: readonly string[]): string | null {
+  for (const segment of segments) {
+    if (!segment.startsWith(':')) continue
+    try {
+      new RegExp(segment.slice(segment.indexOf('{') + 1, -1))
+    } catch (error) {
+      return `"${segment}" holds no expression (${reasonOf(error)})`
+    }
+  }
+  return null
 }
 
 function configuredRoutes(settings: ServiceSettings): readonly Route[] {
