@@ -2,7 +2,7 @@
 //   --short               fewer and shorter rounds, for CI (about a minute and a half)
 //   --only small,start    these sections alone
 //   --write-docs          puts the figures into docs/performance.md
-// Ends with 1 when a bench was broken (a wrong status, wrong bytes, a missing tool) or a figure is below half of its goal, else with 0.
+// Ends with 1 when a bench was broken (a wrong status, wrong bytes, a missing tool) or, in a full run, a figure is below half of its goal.
 import { existsSync } from 'node:fs'
 import { GATEWAY } from './lib/gateway.mjs'
 import { loadAverage, machineFacts } from './lib/machine.mjs'
@@ -66,6 +66,8 @@ if (writeDocs && broken.length === 0) {
 }
 
 const far = rows.filter(({ verdict }) => verdict === 'FAR OFF').map(({ what, goal, reached }) => `${what}: ${reached}, want ${goal}`)
-for (const line of [...broken, ...far]) process.stdout.write(`\nFAILED  ${line}\n`)
+for (const line of broken) process.stdout.write(`\nFAILED  ${line}\n`)
+for (const line of far) process.stdout.write(`\n${short ? 'FAR OFF' : 'FAILED '} ${line}\n`)
 process.stdout.write(`\nBench: ${Math.round((performance.now() - startedAt) / 1_000)} s, load average before it ${loadBefore.toFixed(2)}\n`)
-process.exit(broken.length + far.length === 0 ? 0 : 1)
+// A short run on a machine that others use says little of speed; what it holds is that every answer was right.
+process.exit(broken.length + (short ? 0 : far.length) === 0 ? 0 : 1)
