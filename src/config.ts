@@ -53,6 +53,7 @@ export function loadConfig(env: Environment = process.env): Config {
   const services = names.map((name) => readService(name, read, faults, (key) => whereOf(key, document)))
   nameUnknownKeys(document, names, faults)
   refuseSharedPrefixes(services, faults)
+  refuseSharedVariables(names, faults)
   if (faults.length > 0) throw new ConfigError(faults)
   return {
     file: document === null ? null : file,
@@ -209,5 +210,16 @@ function refuseSharedPrefixes(services: readonly ServiceSettings[], faults: Faul
     const other = RESERVED.has(prefix) ? 'the gate itself' : taken.get(prefix)
     if (other !== undefined) faults.push({ where: `services.${name}.prefix`, what: `${prefix} belongs to ${other}` })
     taken.set(prefix, name)
+  }
+}
+
+/** A service named `ollama` would be read from OLLAMA_URL, which is chat's: one variable then sends two services' requests to one backend. */
+function refuseSharedVariables(names: readonly string[], faults: Fault[]): void {
+  const taken = new Map<string, string>()
+  for (const { key, env } of [...SETTINGS, ...names.flatMap(serviceSettings)]) {
+    const other = taken.get(env)
+    if (other !== undefined)
+      faults.push({ where: key, what: `two settings share the variable ${env}, this and ${other}; choose another name` })
+    taken.set(env, key)
   }
 }
