@@ -13,7 +13,10 @@ export interface Envelope {
   readonly query: string
   readonly address: string
   readonly local: boolean
-  /** The peer is loopback and nobody forwarded: Caddy, tunnels and VPN helpers connect from 127.0.0.1 too, and say so. */
+  /**
+   * The peer is loopback, nobody forwarded, and Host names this machine: Caddy, tunnels and VPN helpers connect from 127.0.0.1 too, and say so;
+   * a web page whose name was rebound to 127.0.0.1 comes from a browser here, under that name.
+   */
   readonly loopback: boolean
   readonly agent: string
   readonly headers: Headers
@@ -81,6 +84,7 @@ function readHeaders(raw: readonly string[]): Headers {
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] ?? ''
     if (READ_LENGTHS.has(name.length)) readHeader(seen, name.toLowerCase(), raw[i + 1] ?? '')
+    else if (!seen.forwarded) seen.forwarded = tellsOfForwarding(name)
   }
   return seen
 }
@@ -132,8 +136,22 @@ function readHeader(seen: Headers, name: string, value: string): void {
     case 'via':
       seen.forwarded = true
       break
+    default:
+      if (!seen.forwarded) seen.forwarded = tellsOfForwarding(name)
   }
 }
+
+const FORWARDING = /^(?:x-forwarded-|tailscale-)|-client-ip$/i
+const [X, T, P] = ['x', 't', 'p'].map((letter) => letter.charCodeAt(0))
+
+/** Looks at two letters first, because it is asked of every header. */
+function tellsOfForwarding(name: string): boolean {
+  const first = name.charCodeAt(0) | 0x20 // lowers a letter
+  if (first !== X && first !== T && (name.charCodeAt(name.length - 1) | 0x20) !== P) return false
+  return FORWARDING.test(name)
+}
+
+const HOST_OF_THIS_MACHINE = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i
 
 // NUL and other controls cannot arrive raw (llhttp refuses them), but their encoded forms can, and backends decode.
 const REFUSED_IN_PATH = /[\\;\u0000-\u0020\u007f-\uffff]|%(?:0[0-9a-f]|1[0-9a-f]|2f|5c|7f|3b)|%(?![0-9a-f]{2})/i
@@ -201,7 +219,7 @@ export function openEnvelope(
     query,
     address,
     local: peer.local,
-    loopback: peer.loopback && !headers.forwarded,
+    loopback: peer.loopback && !headers.forwarded && HOST_OF_THIS_MACHINE.test(headers.host),
     agent: headers.agent === '' ? '' : clip(headers.agent, LIMITS.userAgentCharsMax),
     headers,
     startedMs,
