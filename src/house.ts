@@ -10,7 +10,7 @@ import { type Config, hostName } from './config.ts'
 import { type Corridor, createCorridor, ownerGuard } from './gate/index.ts'
 import { createGateServer, type GateEnv, localPeer, trustedNetworks } from './http/index.ts'
 import { createIdentity, type Identity, refusedKeyId } from './identity/index.ts'
-import { type Clock, clip, GatewayError, LIMITS, reasonOf } from './kernel/index.ts'
+import { type Clock, GatewayError, LIMITS, reasonOf } from './kernel/index.ts'
 import { createLimits } from './limits/index.ts'
 import { createMetrics, type Metrics } from './ops/index.ts'
 import { createHasher, loadOrCreateKey, readSecretFile } from './secrets/index.ts'
@@ -166,6 +166,16 @@ async function importFile({ identity, ledger, log }: Pick<House, 'identity' | 'l
     return
   }
   const content = readSecretFile(file, LIMITS.importFileBytesMax).reveal()
+  // Nobody asks for it over a socket, and yet it changes who may come in: so it is recorded before it is done, like any change.
+  try {
+    await ledger.lifecycle({ what: 'keys_import', detail: file })
+  } catch (error) {
+    log.error(
+      { file, reason: reasonOf(error) },
+      'legacy keys were not imported, because that could not be recorded; they are with the next start or SIGHUP',
+    )
+    return
+  }
   const report = await identity.keys
     .importLegacy(content, { rightsFromService: false, source: realpathSync(file) })
     .catch((error: unknown) => {
@@ -173,11 +183,18 @@ async function importFile({ identity, ledger, log }: Pick<House, 'identity' | 'l
     })
   const { imported, disabled, unchanged, skipped } = report
   log.info({ file, imported: imported.length, disabled: disabled.length, unchanged, skipped: skipped.length }, 'legacy keys imported')
-  if (imported.length + disabled.length === 0) return
-  // Nobody asked for it over a socket, and yet it changed who may come in.
-  const ids = [...imported.map(({ id }) => `+${id}`), ...disabled.map((id) => `-${id}`)].join(' ')
-  await ledger.lifecycle({ what: 'keys_imported', detail: `${imported.length} taken over, ${disabled.length} disabled: ${clip(ids, 900)}` })
+  const ids = [...imported.map(({ id }) => `+${id}`), ...disabled.map((id) => `-${id}`)]
+  for (let from = 0; from < ids.length; from += IDS_PER_LINE) {
+    const detail = ids.slice(from, from + IDS_PER_LINE).join(' ')
+    // What cannot be written now is kept by the ledger and written when it can.
+    await ledger
+      .lifecycle({ what: 'keys_imported', detail })
+      .catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'an import is not recorded yet'))
+  }
 }
+
+/** A line's field is cut at 1,024 characters, and every id shall be named. */
+const IDS_PER_LINE = 40
 
 async function settleInFlight(corridor: Corridor, clock: Clock, msMax: number): Promise<void> {
   const endMs = clock.monoMs() + msMax

@@ -232,8 +232,8 @@ describe('SIGHUP', () => {
     expect(await call(gate.port, generate(LEGACY[0]))).toMatchObject({ status: 200 })
     const imports = readRecords(place.ledgerFile).filter(({ what }) => what === 'keys_imported')
     expect(imports.map(({ detail }) => detail)).toEqual([
-      expect.stringMatching(/^2 taken over, 0 disabled: \+legacy_6a1c5f0e/),
-      expect.stringMatching(/^0 taken over, 1 disabled: -legacy_6a1c5f0e/),
+      expect.stringContaining('+legacy_6a1c5f0e'),
+      expect.stringMatching(/^-legacy_6a1c5f0e/),
     ])
     expect(JSON.stringify(imports)).not.toContain(LEGACY[1])
   })
