@@ -14,7 +14,7 @@ export interface CorridorParts {
     lifecycle(entry: LifecycleEntry): Promise<void>
   }
   readonly identity: { authenticate(credential: string, address: string): KeyPrincipal | Promise<KeyPrincipal> }
-  readonly limits: { reserve(principal: KeyPrincipal): { release(): void } }
+  readonly limits: { reserve(principal: KeyPrincipal): Hold }
   readonly refusedKeyId: (error: GatewayError) => string | undefined
   readonly observer: CorridorObserver
   readonly log: { error(fields: object, message: string): void }
@@ -41,8 +41,10 @@ export interface Corridor {
 
 interface Hold {
   release(): void
+  /** As `release`, and the call does not count against the rate. */
+  refuse(): void
 }
-const NO_HOLD: Hold = { release() {} }
+const NO_HOLD: Hold = { release() {}, refuse() {} }
 
 export function createCorridor(parts: CorridorParts): Corridor {
   const { clock, ledger, limits, observer } = parts
@@ -63,7 +65,7 @@ export function createCorridor(parts: CorridorParts): Corridor {
       await policy.body?.(visit) //               400 408 413 415
       await ledger.intent(intentOf(visit)) //     503
     } catch (thrown) {
-      hold.release()
+      hold.refuse()
       inFlight.delete(visit)
       return refuse(visit, visit.cutBy?.error ?? asGatewayError(thrown))
     }

@@ -52,6 +52,42 @@ describe('the rate of a key', () => {
     expect(times(2, key)).toEqual(['in', 'RATE_LIMITED'])
   })
 
+  it.each([1, 3, 60])('of %i does not count the calls between that were refused after they had their place', (count) => {
+    const key = keyWith(`${count}/m`, 0)
+    const refused = () => {
+      const hold = limits.reserve(key)
+      clock.advance(1)
+      hold.refuse()
+      hold.refuse()
+      hold.release()
+    }
+    for (let n = 1; n <= count; n += 1) {
+      refused()
+      expect(codeOf(key)).toBe('in')
+    }
+    expect(codeOf(key)).toBe('RATE_LIMITED')
+    expect(limits.stats().inFlight).toBe(0)
+  })
+
+  it('takes back the time of the refused call, not that of a later one', () => {
+    const key = keyWith('3/m', 0)
+    const slow = [limits.reserve(key), limits.reserve(key)]
+    clock.advance(59_000)
+    expect(codeOf(key)).toBe('in')
+    for (const hold of slow) hold.refuse()
+    clock.advance(1_000)
+    expect(times(3, key)).toEqual(['in', 'in', 'RATE_LIMITED'])
+  })
+
+  it('takes nothing back for a refused call that has left the window', () => {
+    const key = keyWith('1/s', 0)
+    const slow = limits.reserve(key)
+    clock.advance(1_000)
+    expect(codeOf(key)).toBe('in')
+    slow.refuse()
+    expect(codeOf(key)).toBe('RATE_LIMITED')
+  })
+
   it('does not count a refused call', () => {
     const key = keyWith('1/s', 0)
     times(50, key)

@@ -4,6 +4,8 @@ import { SlidingWindow } from './window.ts'
 /** A place taken at admission. `release` gives it back once; calling it again does nothing, so every path that ends a request may call it. */
 export interface Hold {
   release(): void
+  /** As `release`, for a call that was refused after all: it counts for nothing. */
+  refuse(): void
 }
 
 export interface Limits {
@@ -20,18 +22,27 @@ class KeyUse {
   perMs = 0
 }
 
+const UNCOUNTED = -1
+
 class Place implements Hold {
   #use: KeyUse | null
+  readonly #countedMs: number
 
-  constructor(use: KeyUse) {
+  constructor(use: KeyUse, countedMs: number) {
     use.inFlight += 1
     this.#use = use
+    this.#countedMs = countedMs
   }
 
   release(): void {
     if (this.#use === null) return
     this.#use.inFlight -= 1
     this.#use = null
+  }
+
+  refuse(): void {
+    if (this.#countedMs !== UNCOUNTED) this.#use?.window?.drop(this.#countedMs)
+    this.release()
   }
 }
 
@@ -47,9 +58,11 @@ export function createLimits({ clock }: { readonly clock: Clock }): Limits {
         byKey.set(id, use)
       }
       if (limits.concurrency > 0 && use.inFlight >= limits.concurrency) throw tooMany(id, limits.concurrency)
-      // Last, because it counts the call: nothing may refuse it after that.
-      if (limits.rate !== null) spend(use, id, limits.rate, clock.monoMs())
-      return new Place(use)
+      // Last, because it counts the call: what refuses it after that has to take the count back.
+      if (limits.rate === null) return new Place(use, UNCOUNTED)
+      const nowMs = clock.monoMs()
+      spend(use, id, limits.rate, nowMs)
+      return new Place(use, nowMs)
     },
     stats: () => ({ keys: byKey.size, inFlight: [...byKey.values()].reduce((sum, use) => sum + use.inFlight, 0) }),
     close: () => clearInterval(sweeper),

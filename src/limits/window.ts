@@ -29,6 +29,17 @@ export class SlidingWindow {
     this.#held += 1
   }
 
+  /** Takes back the call of that time, if it is still held: the later ones move up. */
+  drop(atMs: number): void {
+    const length = this.#times.length
+    let from = this.#held - 1
+    while (from >= 0 && (this.#times[(this.#first + from) % length] ?? 0) > atMs) from -= 1
+    if (from < 0 || this.#times[(this.#first + from) % length] !== atMs) return
+    for (let at = from; at < this.#held - 1; at += 1)
+      this.#times[(this.#first + at) % length] = this.#times[(this.#first + at + 1) % length] ?? 0
+    this.#held -= 1
+  }
+
   #resize(length: number): void {
     const times = new Float64Array(length)
     for (let at = 0; at < this.#held; at += 1) times[at] = this.#times[(this.#first + at) % this.#times.length] ?? 0

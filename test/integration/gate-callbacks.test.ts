@@ -57,7 +57,7 @@ async function openBench(service: Service): Promise<Bench> {
     limits: {
       reserve: () => {
         counts.reserved += 1
-        return { release: count('released') }
+        return { release: count('released'), refuse: count('released') }
       },
     },
     refusedKeyId: () => undefined,
