@@ -39,6 +39,9 @@ export interface HouseOptions {
 
 export const socketPath = (dataDir: string): string => join(dataDir, 'portcullis.sock')
 
+/** sockaddr_un holds 108 bytes on Linux, the last of them NUL (unix(7)). */
+const SOCKET_PATH_BYTES_MAX = 107
+
 /** How to give back what was taken; run last first, at the end or when a later part cannot be had. */
 type Closers = (() => Promise<void> | void)[]
 
@@ -142,11 +145,12 @@ async function listenToOwner(parts: {
     peer: localPeer,
   })
   const path = socketPath(dataDir)
+  const refused = `the management socket ${path} cannot be opened (its path may hold at most ${SOCKET_PATH_BYTES_MAX} bytes)`
+  // A longer path may be cut off in silence, and the socket then lies where nobody looks for it.
+  if (Buffer.byteLength(path) > SOCKET_PATH_BYTES_MAX) throw new Error(refused)
   rmSync(path, { force: true })
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) =>
-      reject(new Error(`the management socket ${path} cannot be opened (its path may hold at most 107 bytes)`, { cause: error })),
-    )
+    server.once('error', (error) => reject(new Error(refused, { cause: error })))
     server.listen(path, resolve)
   })
   chmodSync(path, 0o600) // the directory is 0700 besides
