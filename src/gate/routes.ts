@@ -22,9 +22,11 @@ const policyOf = (service: Service, route: Route): Policy => ({
   ...bodyPolicy(service, route),
 })
 
-/** Every row of every service's table, and nothing else. The guard sits on the handler, so no spelling of a path can come past it. */
+/** Every row of every service's table, and the greeting of Ollama, and nothing else. The guard sits on the handler, so no spelling of a path can come past it. */
 export function mountServices(app: Hono<GateEnv>, services: readonly Service[], { corridor, carrier, ...tools }: ServiceRouteParts): void {
   for (const service of services.filter(({ enabled }) => enabled)) {
+    // What Ollama's clients ask before anything else, without a key; Hono answers HEAD by it too.
+    if (service.dialect === 'ollama') app.get(service.prefix, (c) => c.text('Ollama is running'))
     for (const route of headsFirst(service.routes)) {
       const policy = policyOf(service, route)
       const plan = faceOf(service, route, tools)

@@ -68,6 +68,20 @@ describe("Ollama's own client through the gate", () => {
     expect(await call(gate.port, { path: '/' })).toMatchObject({ status: 200, body: expect.stringContaining('portcullis') })
   })
 
+  it.each([
+    ['where chat was put', { CHAT_PREFIX: '/ollama' }, '/ollama', '/chat'],
+    ['nowhere while chat is off', { CHAT_ENABLED: 'false' }, null, '/chat'],
+  ])('answers so %s', async (_where, env, running, absent) => {
+    const other = await startTestGateway({ OLLAMA_URL: standIns.ollama.url, ...env })
+    try {
+      if (running !== null) expect(await call(other.port, { path: running })).toMatchObject({ status: 200, body: 'Ollama is running' })
+      expect((await call(other.port, { path: absent })).status).toBe(404)
+      expect((await other.refusals()).map(({ path }) => path)).toEqual([absent])
+    } finally {
+      await other.stop()
+    }
+  })
+
   it("shows errors in words, the gate's and the backend's", async () => {
     await expect(ollama.generate({ model: 'nobody', prompt: 'x' })).rejects.toThrow("model 'nobody' not found")
     await expect(ollama.generate({ model: 'x:cloud', prompt: 'x' })).rejects.toThrow('cloud models are not allowed here')
