@@ -43,6 +43,6 @@ it.each([
   expect(shown(text)).toEqual(Array.from({ length: 12 }, () => expected))
 })
 
-it.each(['llama3.2:3b', 'claude-20251101-v1', 'pcl_', 'qwen-20250101-12'])('%s is written as it came', (text) => {
+it.each(['llama3.2:3b', 'phi-20251101-v1', 'pcl_', 'qwen-20250101-12'])('%s is written as it came', (text) => {
   expect(shown(text)).toEqual(Array.from({ length: 12 }, () => text))
 })

@@ -45,6 +45,7 @@ export const LIMITS = {
   transcriptPromptCharsMax: 4_096, // goes into a query for some backends; Whisper itself reads 224 tokens of it
 
   // answers
+  answerSliceBytes: 64 * KiB,
   wholeAnswerBytesMax: 96 * MiB,
   errorAnswerBytesMax: 64 * KiB,
   backendSentenceCharsMax: 300,

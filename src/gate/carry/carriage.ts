@@ -4,10 +4,11 @@ import type { Service } from '../../catalog/index.ts'
 import type { Ending } from '../../contract/index.ts'
 import type { LocalAnswer, Plan, StreamReader, StreamReport, WholeAnswer } from '../../dialects/index.ts'
 import { errorInBand } from '../../http/index.ts'
-import { type Clock, GatewayError, LIMITS } from '../../kernel/index.ts'
+import { type Clock, type GatewayError, LIMITS } from '../../kernel/index.ts'
 import type { Ended, Visit } from '../visit.ts'
 import { breakOff } from './break-off.ts'
-import { endingOf, upstreamFault } from './faults.ts'
+import { Collected } from './collected.ts'
+import { deadlineFault, endingOf, upstreamFault } from './faults.ts'
 import { relayedHeaders } from './headers.ts'
 import type { Sweep, Watched } from './sweep.ts'
 
@@ -43,8 +44,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   #reader: StreamReader | null = null
   #report: StreamReport | undefined
   #uploaded = -1
-  #collected: Buffer[] | null = null
-  #collectedBytes = 0
+  #collected: Collected | null = null
   #ending = false
   #endsLine = true
   #sized = false
@@ -69,10 +69,6 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     return this.#over
   }
 
-  get untouched(): boolean {
-    return this.#status === 0
-  }
-
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
     if (this.#over) controller.abort(new Error('over before it began'))
@@ -86,7 +82,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
       this.#status = status
       this.#contentType = String(headers['content-type'] ?? '')
       if (status >= 300 && status < 400 && status !== 304) throw this.#rubbish(`status ${status}: redirects are never followed`)
-      if (this.#plan.reshape !== undefined || this.#isFault) this.#collected = []
+      if (this.#plan.reshape !== undefined || this.#isFault) this.#collected = new Collected()
       else this.#startRelay(status, headers)
     } catch (error) {
       this.#fail(error)
@@ -126,8 +122,9 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
       return
     }
     const waited = nowMs - (this.#status === 0 ? this.#startOfWait() : this.#lastByteMs)
-    if (this.#status === 0 ? waited > firstByteMs : waited > idleMs) this.#deadline(this.#status === 0 ? 'first byte' : 'next byte', waited)
-    else if (nowMs - this.#startedMs > totalMs) this.#deadline('end', nowMs - this.#startedMs)
+    if (this.#status === 0 ? waited > firstByteMs : waited > idleMs)
+      this.#fail(deadlineFault(this.#service.name, this.#status === 0 ? 'first byte' : 'next byte', waited))
+    else if (nowMs - this.#startedMs > totalMs) this.#fail(deadlineFault(this.#service.name, 'end', nowMs - this.#startedMs))
   }
 
   /** An upload may rightly take longer than a first byte: the wait for an answer begins when the backend has taken the last of the body. */
@@ -195,17 +192,15 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     return fault !== undefined && (this.#status >= 400 || passes?.(this.#contentType) === false)
   }
 
-  #collect(collected: Buffer[], chunk: Buffer): void {
-    this.#collectedBytes += chunk.length
+  #collect(collected: Collected, chunk: Buffer): void {
     const max = this.#isFault ? LIMITS.errorAnswerBytesMax : LIMITS.wholeAnswerBytesMax
-    if (this.#collectedBytes <= max) collected.push(chunk)
-    else if (this.#isFault)
-      this.#answerCollected(collected) // enough to know what is wrong, and there may be no end to it
-    else throw this.#rubbish(`an answer of more than ${max} bytes`)
+    if (collected.add(chunk, max)) return
+    if (!this.#isFault) throw this.#rubbish(`an answer of more than ${max} bytes`)
+    this.#answerCollected(collected) // enough to know what is wrong, and there may be no end to it
   }
 
-  #answerCollected(collected: Buffer[]): void {
-    const answer: WholeAnswer = { status: this.#status, contentType: this.#contentType, body: Buffer.concat(collected) }
+  #answerCollected(collected: Collected): void {
+    const answer: WholeAnswer = { status: this.#status, contentType: this.#contentType, body: collected.body() }
     this.#collected = null
     if (this.#isFault && this.#plan.fault !== undefined) throw this.#plan.fault(answer)
     if (this.#plan.reshape === undefined) throw this.#rubbish(`status ${answer.status}`)
@@ -228,7 +223,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   /** In slices, so that a slow reader who still reads is told from one who has stopped, and what he took can be counted. */
   #writeRest(): void {
     while (this.#rest.length > 0) {
-      const slice = this.#rest.subarray(0, SLICE_BYTES)
+      const slice = this.#rest.subarray(0, LIMITS.answerSliceBytes)
       this.#rest = this.#rest.subarray(slice.length)
       this.#bytesOut += slice.length
       if (!this.#outgoing.write(slice) && this.#rest.length > 0) {
@@ -253,12 +248,6 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
 
   readonly #onCallerGone = (): void => {
     if (!this.#outgoing.writableFinished) this.#end('client_closed', null)
-  }
-
-  #deadline(what: string, waitedMs: number): void {
-    const seconds = Math.round(waitedMs / 1_000)
-    const detail = `The backend of ${this.#service.name} did not send its ${what} in time`
-    this.#fail(new GatewayError('UPSTREAM_TIMEOUT', { detail, reason: `no ${what} in ${seconds} s` }))
   }
 
   #rubbish(reason: string): GatewayError {
@@ -306,6 +295,5 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
 }
 
 const NEWLINE = 0x0a
-const SLICE_BYTES = 64 * 1024
 const NOTHING = Buffer.alloc(0)
 const ignore = (): void => {}

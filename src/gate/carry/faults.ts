@@ -48,3 +48,9 @@ const ENDING_OF: Readonly<Record<string, Ending>> = {
 export function endingOf({ code }: GatewayError, callerLeft: boolean): Ending {
   return code === 'BODY_INCOMPLETE' && callerLeft ? 'client_closed' : (ENDING_OF[code] ?? 'upstream_died')
 }
+
+/** One of our own deadlines has passed. */
+export function deadlineFault(service: string, what: string, waitedMs: number): GatewayError {
+  const detail = `The backend of ${service} did not send its ${what} in time`
+  return new GatewayError('UPSTREAM_TIMEOUT', { detail, reason: `no ${what} in ${Math.round(waitedMs / 1_000)} s` })
+}
