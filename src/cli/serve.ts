@@ -16,12 +16,12 @@ async function serve(): Promise<void> {
     const { explainStart } = await import('./start.ts')
     throw explainStart(error, config)
   })
+  handleSignals(gateway, log) // before anybody is told that it listens, and may want it to stop
   const url = `http://${gateway.host.includes(':') ? `[${gateway.host}]` : gateway.host}:${gateway.port}`
   log.info({ url, data: config.dataDir, ledger: config.audit.file, sync: config.audit.sync }, `listening on ${url}`)
   if (gateway.house.identity.stats().keys === 0) {
     log.warn('there is no key yet, so the gateway is closed to everybody; make one with: scripts/apikey generate -u YOU -s all')
   }
-  handleSignals(gateway, log)
 }
 
 type Log = ReturnType<typeof import('../ops/index.ts')['createLog']>

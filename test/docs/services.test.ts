@@ -38,6 +38,9 @@ function documentedRoutes(): string[] {
 const serviceRoutes = (): string[] =>
   services.flatMap(({ routes }) => routes.map(({ method, path, right }) => `${method} ${path.replaceAll(/\{[^/]*\}/g, '')} ${right}`))
 
+/** Open, and mounted beside the rows of a service that speaks Ollama's language. */
+const greetings = (): string[] => services.filter(({ dialect }) => dialect === 'ollama').map(({ prefix }) => `GET ${prefix} open`)
+
 /** The operations routes as they are mounted, asked one by one: what goes through the corridor says which right it wants. */
 async function opsRoutes(): Promise<string[]> {
   const app = new Hono<GateEnv>()
@@ -68,7 +71,7 @@ function socketRoutes(): string[] {
 
 describe('docs/services.md', () => {
   it('has every route with its right, and none that is gone', async () => {
-    const known = [...serviceRoutes(), ...(await opsRoutes()), ...socketRoutes()]
+    const known = [...serviceRoutes(), ...greetings(), ...(await opsRoutes()), ...socketRoutes()]
     expect(known.length).toBeGreaterThan(30)
     expect(documentedRoutes().sort()).toEqual(known.sort())
   })

@@ -29,9 +29,10 @@ it('reads what the ledger itself writes: all its lines, through a restart, with 
   }
   const { summary, threats } = await reportOn(place.file)
   expect(summary.lines).toMatchObject({ malformed: 0, malformed_shown: [] })
-  expect(summary.authorised).toMatchObject({ total: 38 })
+  // The second start settles what the first left open, in the background: it may have come to that by now.
+  expect(summary.authorised.total).toBeGreaterThanOrEqual(38)
+  expect(summary.authorised.total + summary.unfinished.count).toBe(40)
   expect(summary.denied.total).toBe(600)
-  expect(summary.unfinished.count).toBe(2)
   expect(summary.events.map(({ name }) => name)).toEqual(
     expect.arrayContaining(['open', 'seal', 'intent', 'outcome', 'refused', 'refused_summary']),
   )
