@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -7,6 +7,16 @@ import { freePort, SUBJECT_CORE, start } from './processes.mjs'
 
 /** What is measured: the build of this tree, unless `BENCH_GATEWAY` names another one to compare with. */
 export const GATEWAY = process.env.BENCH_GATEWAY ?? fileURLToPath(new URL('../../dist/cli/portcullis.js', import.meta.url))
+
+/** Variables and options that the program's first line gives itself (`#!/usr/bin/env -S NAME=value node --option`), which starting it by `node` would leave out. */
+function ownWishes() {
+  const words = /^#!\S+ -S (.*)$/m.exec(readFileSync(GATEWAY, 'utf8').split('\n', 1)[0])?.[1]?.split(' ') ?? []
+  const isVariable = (word) => /^[A-Z_]+=/.test(word)
+  return {
+    env: Object.fromEntries(words.filter(isVariable).map((word) => [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)])),
+    node: words.filter((word) => word.startsWith('--')),
+  }
+}
 
 /**
  * Settings of a gateway on a data directory of its own. Limits that would stop one caller from being a crowd are off, by the settings a person would use:
@@ -36,8 +46,9 @@ export function settings({ home, port, backend, sync = 'sync', env = {} }) {
 export async function startGateway({ name = 'portcullis', backend, sync, env, home = scratch('gateway'), core = SUBJECT_CORE, node = [] }) {
   const port = await freePort()
   mkdirSync(join(home, 'logs'), { recursive: true })
-  const variables = settings({ home, port, backend, sync, env })
-  const args = [...node, GATEWAY, 'serve']
+  const own = ownWishes()
+  const variables = { ...own.env, ...settings({ home, port, backend, sync, env }) }
+  const args = [...own.node, ...node, GATEWAY, 'serve']
   const running = await start({ name, command: process.execPath, args, port, core, env: variables })
   return Object.assign(running, { home, variables, ledger: variables.AUDIT_LOG_FILE })
 }
