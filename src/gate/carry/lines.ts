@@ -28,17 +28,17 @@ export interface Lines {
 
 /**
  * What a backend sends after its answer, a second one or bytes too many, would be taken for the answer to the next request on that connection, which
- * may be another caller's. Nobody who speaks HTTP/1.1 can tell once that request is on its way. So a connection rests for a moment, bytes that come
- * while nobody waits for any close it, and a backend that was caught once gets no second request on any connection.
+ * may be another caller's. Nobody who speaks HTTP/1.1 can tell once that request is on its way. So a connection rests for a moment; undici then looks
+ * at its socket once more before it writes; bytes that come while nobody waits for any close it; and a backend that was caught once gets no second
+ * request on any connection.
  *
  * Connections are not bounded: with 256 of them stream 257 waited for another's end. undici's timeouts are off, since ours stop while the caller
  * is the slow one. Idle sockets are dropped before uvicorn (5 s) would close them under a request.
  */
 export function createLines(origin: string, { clock, log }: LinesParts): Lines {
   const all = new Set<Line>()
-  const ready: Line[] = []
-  const resting: Line[] = []
-  let waking = false
+  /** In the order in which they were freed. */
+  const idle: Line[] = []
   let trusted = true
 
   const open = (): Line => {
@@ -67,23 +67,7 @@ export function createLines(origin: string, { clock, log }: LinesParts): Lines {
       return
     }
     line.restingSinceMs = clock.monoMs()
-    resting.push(line)
-    wakeLater()
-  }
-
-  const wakeLater = (): void => {
-    if (waking) return
-    waking = true
-    // The immediate runs behind the poll for sockets that follows the timer, so nothing that came in time is overlooked.
-    setTimeout(() => setImmediate(wake), REST_MS).unref()
-  }
-
-  const wake = (): void => {
-    const restedMs = clock.monoMs() - REST_MS
-    const firstTired = resting.findIndex(({ restingSinceMs }) => restingSinceMs > restedMs)
-    ready.push(...resting.splice(0, firstTired === -1 ? resting.length : firstTired))
-    waking = false
-    if (resting.length > 0) wakeLater()
+    idle.push(line)
   }
 
   const onClosed = (line: Line, error: Error): void => {
@@ -94,10 +78,10 @@ export function createLines(origin: string, { clock, log }: LinesParts): Lines {
         { origin, reason: error.message },
         'a backend sent bytes that nobody had asked for; no connection to it is used twice from now on',
       )
-      for (const idle of [...ready.splice(0), ...resting.splice(0)]) discard(idle)
+      for (const other of idle.splice(0)) discard(other)
     }
     if (line.busy) return // until undici has told whose request it was
-    for (const list of [ready, resting]) if (list.includes(line)) list.splice(list.indexOf(line), 1)
+    if (idle.includes(line)) idle.splice(idle.indexOf(line), 1)
     discard(line)
   }
 
@@ -106,8 +90,12 @@ export function createLines(origin: string, { clock, log }: LinesParts): Lines {
     void line.client.destroy()
   }
 
+  /** The one freed last among those that have rested, so that what a rush has opened can go to sleep. */
   const take = (): Line => {
-    const line = ready.pop() ?? open()
+    const restedMs = clock.monoMs() - REST_MS
+    let at = idle.length - 1
+    while (at >= 0 && (idle[at]?.restingSinceMs ?? 0) > restedMs) at -= 1
+    const line = (at >= 0 ? idle.splice(at, 1)[0] : undefined) ?? open()
     line.busy = true
     return line
   }
