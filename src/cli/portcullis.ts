@@ -1,6 +1,11 @@
 #!/usr/bin/env node
+import { setFlagsFromString } from 'node:v8'
 import { programFor } from './program.ts'
 import { EXIT, say } from './terminal.ts'
+
+// V8 learns that objects of a request outlive a collection, because some are always in flight, and from then on makes them where only a full
+// collection looks: 5.9 KB of each request. Without that it is 1.1 KB, and a small answer costs a fifth less CPU time (bench/, Node 20).
+setFlagsFromString('--no-allocation-site-pretenuring')
 
 interface Failure {
   readonly code?: string

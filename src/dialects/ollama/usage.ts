@@ -80,7 +80,7 @@ function unitsOf(last: Readonly<Record<string, unknown>>): Units | null {
 
 function parse(tail: readonly Buffer[]): Readonly<Record<string, unknown>> | null {
   try {
-    const value: unknown = JSON.parse(Buffer.concat(tail).toString('utf8'))
+    const value: unknown = JSON.parse((tail.length === 1 && tail[0] ? tail[0] : Buffer.concat(tail)).toString('utf8'))
     return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : null // any object will do, fields are checked
   } catch {
     return null
