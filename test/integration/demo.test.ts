@@ -158,7 +158,7 @@ describe.skipIf(noCurl)(named('a demo that is ended early', noCurl), () => {
 
   it('cuts what would take long at the second Ctrl-C', async () => {
     const demo = await demoOf(['--port', '0'], place)
-    const job = `curl -sS ${demo.url}/image/api/generate -H 'X-API-Key: ${demo.key}' -d '{"prompt":"a cathedral","steps":150,"batch_size":8}'`
+    const job = `curl -sS ${demo.url}/image/api/generate -H 'X-API-Key: ${demo.key}' -d '{"prompt":"a cathedral","steps":150,"batch_size":4}'`
     const picture = start('sh', ['-c', job])
     const inFlight = async (): Promise<number> => JSON.parse((await call(demo.port, { path: '/status' })).body).in_flight
     await until(async () => (await inFlight()) > 1, { withinMs: 10_000, what: 'the job to run' })
