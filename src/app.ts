@@ -2,7 +2,7 @@ import { RESPONSE_ALREADY_SENT as SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
 import type { Service } from './catalog/index.ts'
 import { type Carrier, type Corridor, mountServices, type Spool } from './gate/index.ts'
-import { type ErrorShape, envelopeOf, type GateEnv } from './http/index.ts'
+import { type ErrorShape, type ExactRoutes, envelopeOf, type GateEnv } from './http/index.ts'
 import { ERRORS, GatewayError, reasonOf } from './kernel/index.ts'
 import { mountOps, type OpsParts } from './ops/index.ts'
 
@@ -15,18 +15,24 @@ export interface AppParts {
   readonly log: { error(fields: object, message: string): void }
 }
 
+export interface App {
+  readonly hono: Hono<GateEnv>
+  readonly exact: ExactRoutes
+}
+
 /** Everything the network can reach. It never listens and never reads the environment. */
-export function buildApp({ services, corridor, carrier, spool, ops, log }: AppParts): Hono<GateEnv> {
-  const app = new Hono<GateEnv>()
-  mountOps(app, ops)
-  mountServices(app, services, { corridor, carrier, spool })
-  return denyTheRest(app, services, corridor, log)
+export function buildApp({ services, corridor, carrier, spool, ops, log }: AppParts): App {
+  const hono = new Hono<GateEnv>()
+  mountOps(hono, ops)
+  const exact = mountServices(hono, services, { corridor, carrier, spool })
+  denyTheRest(hono, services, corridor, log)
+  return { hono, exact }
 }
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 /** What no table names is refused and recorded, in the shape of the face whose prefix it came under. */
-export function denyTheRest(app: Hono<GateEnv>, services: readonly Service[], corridor: Corridor, log: AppParts['log']): Hono<GateEnv> {
+export function denyTheRest(app: Hono<GateEnv>, services: readonly Service[], corridor: Corridor, log: AppParts['log']): void {
   app.notFound((c) => {
     const envelope = envelopeOf(c.env.incoming)
     const { name, errors } = faceAt(services, envelope.path)
@@ -56,7 +62,6 @@ export function denyTheRest(app: Hono<GateEnv>, services: readonly Service[], co
     )
     return SENT
   })
-  return app
 }
 
 export function faceAt(services: readonly Service[], path: string): { name: string; errors: ErrorShape } {

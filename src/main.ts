@@ -3,7 +3,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { buildApp, faceAt } from './app.ts'
+import { type App, buildApp, faceAt } from './app.ts'
 import { createHealth, type Health } from './catalog/index.ts'
 import { type Config, PACKAGE_ROOT } from './config.ts'
 import { probeOf } from './dialects/index.ts'
@@ -88,7 +88,7 @@ interface Life {
 /** What a reload replaces in one step. */
 interface Running {
   readonly config: Config
-  readonly app: ReturnType<typeof buildApp>
+  readonly app: App
   readonly health: Health
   readonly trusted: TrustedNetworks
 }
@@ -127,7 +127,8 @@ function publicServer({ house: { corridor, ledger }, clock }: Life, running: () 
     clock,
     trusted: () => running().trusted,
     connectionsPerAddressMax: () => running().config.connectionsPerAddressMax,
-    fetch: (request, env) => running().app.fetch(request, env),
+    fetch: (request, env) => running().app.hono.fetch(request, env),
+    exact: () => running().app.exact,
     turnAway: (envelope, fault) => {
       const { name, errors } = faceAt(running().config.services, envelope.path)
       corridor.turnAway(envelope, fault, name, errors)

@@ -1,5 +1,5 @@
 import type { IntentEntry, LifecycleEntry, OutcomeEntry, RefusedEntry } from '../contract/index.ts'
-import { asGatewayError, credentialOf, type Envelope, type ErrorShape, errorAnswer } from '../http/index.ts'
+import { asGatewayError, BodyRoom, credentialOf, dropBody, type Envelope, type ErrorShape, errorAnswer } from '../http/index.ts'
 import { type Clock, DEFAULT_TENANT, GatewayError, type KeyPrincipal, type Principal, Slots } from '../kernel/index.ts'
 import { intentOf, outcomeOf, refusalOf } from './entries.ts'
 import { type Ended, type Policy, Visit } from './visit.ts'
@@ -49,6 +49,7 @@ const NO_HOLD: Hold = { release() {}, refuse() {} }
 export function createCorridor(parts: CorridorParts): Corridor {
   const { clock, ledger, limits, observer } = parts
   const inFlight = new Slots<Visit>()
+  const room = new BodyRoom()
   let draining = false
 
   /** The corridor. Each line is one of its steps, in the order of ARCHITECTURE.md; nothing else reaches a backend or changes state. */
@@ -59,18 +60,27 @@ export function createCorridor(parts: CorridorParts): Corridor {
     inFlight.add(visit)
     try {
       if (draining) throw new GatewayError('DRAINING', { headers: { connection: 'close' } })
-      visit.principal = await whoAreYou(visit) // 400 401 429 503
+      const found = whoAreYou(visit) //           400 401 429 503
+      visit.principal = found instanceof Promise ? await found : found
       mayYou(visit.principal, policy) //          403 404
       hold = withinLimits(visit.principal) //     429
-      await policy.body?.(visit) //               400 408 413 415
+      if (policy.body !== undefined) await policy.body(visit, room) // 400 408 413 415
       await ledger.intent(intentOf(visit)) //     503
     } catch (thrown) {
       hold.refuse()
+      room.give(visit.letGo())
       inFlight.delete(visit)
       return refuse(visit, visit.cutBy?.error ?? asGatewayError(thrown))
     }
-    const end = await perform(visit).catch((thrown): PerformEnd => brokenPerform(visit, thrown))
+    let end: PerformEnd
+    try {
+      end = await perform(visit)
+    } catch (thrown) {
+      end = brokenPerform(visit, thrown)
+    }
     if (end.tell !== undefined) tell(visit, end.tell)
+    dropBody(envelope.incoming)
+    room.give(visit.letGo())
     hold.release()
     inFlight.delete(visit)
     const totalMs = clock.monoMs() - envelope.startedMs
@@ -98,6 +108,7 @@ export function createCorridor(parts: CorridorParts): Corridor {
     // The ledger has recorded by itself what it could not take.
     if (error.code !== 'AUDIT_UNAVAILABLE') ledger.refused(refusalOf(visit, error, parts.refusedKeyId(error)))
     tell(visit, error)
+    dropBody(visit.envelope.incoming)
     observer.refused(visit, error, clock.monoMs() - visit.envelope.startedMs)
   }
 

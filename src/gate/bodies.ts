@@ -1,6 +1,6 @@
 import type { BodyPolicy, Route, Service } from '../catalog/index.ts'
 import { inspectOllamaBody } from '../dialects/index.ts'
-import { type Envelope, parseObject, readBody, refuseAmbiguousKeys, scanObject } from '../http/index.ts'
+import { type BodyRoom, type Envelope, parseObject, readBody, refuseAmbiguousKeys, scanObject } from '../http/index.ts'
 import { GatewayError } from '../kernel/index.ts'
 import type { Policy, Visit } from './visit.ts'
 
@@ -19,11 +19,9 @@ function wantJson({ headers }: Envelope): void {
   }
 }
 
-async function readJson(visit: Visit, route: Route): Promise<Buffer> {
-  wantJson(visit.envelope)
-  const body = await readBody(visit.envelope, route.bodyBytesMax)
-  visit.bytesIn = body.length
-  return body
+function readJson({ envelope }: Visit, route: Route, room: BodyRoom): Promise<Buffer> {
+  wantJson(envelope)
+  return readBody(envelope, route.bodyBytesMax, room)
 }
 
 /** Guarded names of the JSON bodies that our own faces read; zod reads them exactly, so another spelling would be silently ignored. */
@@ -44,15 +42,17 @@ const FACE_FIELDS = new Set([
 const BODIES: Readonly<Record<BodyPolicy, ((service: Service, route: Route) => NonNullable<Policy['body']>) | null>> = {
   none: null,
   stream: null, // carried as it comes, by the face
-  ollama: (service, route) => async (visit) => {
-    const body = await readJson(visit, route)
+  ollama: (service, route) => async (visit, room) => {
+    const body = await readJson(visit, route, room)
+    visit.held(body.length)
     const mayManage = visit.principal?.rights.has(`manage:${service.name}`) ?? false
     const inspected = inspectOllamaBody(body, { mayManage, allowCloudModels: service.allowCloudModels })
     visit.model = inspected.model
     visit.body = inspected.body
   },
-  json: (_service, route) => async (visit) => {
-    const body = await readJson(visit, route)
+  json: (_service, route) => async (visit, room) => {
+    const body = await readJson(visit, route, room)
+    visit.held(body.length)
     refuseAmbiguousKeys(scanObject(body), FACE_FIELDS)
     visit.fields = parseObject(body)
   },

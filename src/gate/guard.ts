@@ -1,6 +1,6 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context, Handler } from 'hono'
-import { envelopeOf, parseObject, readBody, scanObject } from '../http/index.ts'
+import { type BodyRoom, envelopeOf, parseObject, readBody, scanObject } from '../http/index.ts'
 import type { Principal } from '../kernel/index.ts'
 import type { Corridor } from './admit.ts'
 import { answer, jsonAnswer } from './answer.ts'
@@ -32,9 +32,9 @@ export function ownerGuard(corridor: Corridor): (policy: OwnerPolicy, perform: O
         service: 'admin',
         route,
         errors: 'problem',
-        body: async (visit) => {
+        body: async (visit, room) => {
           visit.target = target?.(c) ?? ''
-          if (bodyBytesMax > 0) fields = await readFields(visit, bodyBytesMax)
+          if (bodyBytesMax > 0) fields = await readFields(visit, bodyBytesMax, room)
         },
       }
       await corridor.admit(envelopeOf(c.env.incoming), policy, (visit) =>
@@ -51,9 +51,9 @@ export function ownerGuard(corridor: Corridor): (policy: OwnerPolicy, perform: O
 }
 
 /** A body that is absent means no wishes: `disable` takes one and needs none. */
-async function readFields(visit: Visit, bytesMax: number): Promise<unknown> {
-  const body = await readBody(visit.envelope, bytesMax)
-  visit.bytesIn = body.length
+async function readFields(visit: Visit, bytesMax: number, room: BodyRoom): Promise<unknown> {
+  const body = await readBody(visit.envelope, bytesMax, room)
+  visit.held(body.length)
   if (body.length === 0) return {}
   scanObject(body)
   return parseObject(body)

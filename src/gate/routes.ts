@@ -1,7 +1,7 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Handler, Hono } from 'hono'
 import type { Route, Service } from '../catalog/index.ts'
-import { envelopeOf, type GateEnv } from '../http/index.ts'
+import { type Envelope, type ExactRoutes, envelopeOf, type GateEnv } from '../http/index.ts'
 import type { Corridor } from './admit.ts'
 import { bodyPolicy } from './bodies.ts'
 import type { Carrier } from './carry/index.ts'
@@ -22,23 +22,40 @@ const policyOf = (service: Service, route: Route): Policy => ({
   ...bodyPolicy(service, route),
 })
 
-/** Every row of every service's table, and the greeting of Ollama, and nothing else. The guard sits on the handler, so no spelling of a path can come past it. */
-export function mountServices(app: Hono<GateEnv>, services: readonly Service[], { corridor, carrier, ...tools }: ServiceRouteParts): void {
+/**
+ * Every row of every service's table, and the greeting of Ollama, and nothing else. The guard sits on the handler, so no spelling of a path can come
+ * past it. What it returns are the same handlers by the exact path of their row.
+ */
+export function mountServices(
+  app: Hono<GateEnv>,
+  services: readonly Service[],
+  { corridor, carrier, ...tools }: ServiceRouteParts,
+): ExactRoutes {
+  const exact = new Map<string, (envelope: Envelope) => Promise<void>>()
   for (const service of services.filter(({ enabled }) => enabled)) {
     // What Ollama's clients ask before anything else, without a key; Hono answers HEAD by it too.
     if (service.dialect === 'ollama') app.get(service.prefix, (c) => c.text('Ollama is running'))
     for (const route of headsFirst(service.routes)) {
       const policy = policyOf(service, route)
       const plan = faceOf(service, route, tools)
+      const enter = (envelope: Envelope, params: Params): Promise<void> =>
+        corridor.admit(envelope, policy, (visit) => {
+          const planned = plan(visit, params)
+          return planned instanceof Promise
+            ? planned.then((one) => carrier.carry(visit, service, one))
+            : carrier.carry(visit, service, planned)
+        })
       const handler: Handler<GateEnv> = async (c) => {
-        const params = route.path.includes(':') ? c.req.param() : NO_PARAMS
-        await corridor.admit(envelopeOf(c.env.incoming), policy, async (visit) => carrier.carry(visit, service, await plan(visit, params)))
+        await enter(envelopeOf(c.env.incoming), c.req.param())
         return RESPONSE_ALREADY_SENT
       }
       if (route.method === 'HEAD') app.get(route.path, headOnly(handler))
       app.on(route.method, route.path, handler)
+      const name = `${route.method} ${route.path}`
+      if (!route.path.includes(':') && !exact.has(name)) exact.set(name, (envelope) => enter(envelope, NO_PARAMS))
     }
   }
+  return exact
 }
 
 /** A GET row before the HEAD row of its path would take HEAD, and ask the backend for what nobody will read. */
@@ -51,4 +68,5 @@ const headOnly =
   (c, next) =>
     envelopeOf(c.env.incoming).method === 'HEAD' ? handler(c, next) : next()
 
-const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({})
+type Params = Readonly<Record<string, string>>
+const NO_PARAMS: Params = Object.freeze({})

@@ -1,5 +1,5 @@
 import type { Ending, Units } from '../contract/index.ts'
-import type { Envelope, ErrorShape } from '../http/index.ts'
+import type { BodyRoom, Envelope, ErrorShape } from '../http/index.ts'
 import type { GatewayError, Principal, Right, Slotted } from '../kernel/index.ts'
 
 /** What a route asks of whoever comes. A route line reads as one. */
@@ -12,7 +12,7 @@ export interface Policy {
   readonly route: string
   readonly errors: ErrorShape
   /** Reads and judges the body; absent where there is none, or where it is carried as it comes. */
-  readonly body?: (visit: Visit) => Promise<void>
+  readonly body?: (visit: Visit, room: BodyRoom) => Promise<void>
 }
 
 /** How a visit ended, whoever performed it. */
@@ -39,7 +39,7 @@ export class Visit implements Slotted {
   /** The body's bytes, where a policy read them to be carried on. */
   body: Buffer | null = null
   /** The body's fields, where the face translates them. */
-  fields: Readonly<Record<string, unknown>> = {}
+  fields: Readonly<Record<string, unknown>> = NO_FIELDS
   /** Bytes of a body that was read whole. */
   #bytesRead = 0
   /** The body, where it is carried as it comes: it counts itself, so that a cut one is told as far as it came. */
@@ -68,7 +68,17 @@ export class Visit implements Slotted {
     return this.upload?.bytes ?? this.#bytesRead
   }
 
-  set bytesIn(bytes: number) {
+  /** A body was read whole, and has its bytes of the room until the visit ends. */
+  held(bytes: number): void {
     this.#bytesRead = bytes
   }
+
+  /** Asked once, at the end: the room that is free again. */
+  letGo(): number {
+    this.body = null
+    this.fields = NO_FIELDS
+    return this.#bytesRead
+  }
 }
+
+const NO_FIELDS: Readonly<Record<string, unknown>> = Object.freeze({})

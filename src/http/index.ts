@@ -8,9 +8,10 @@ export {
   type TrustedNetworks,
   trustedNetworks,
 } from './address.ts'
-export { readBody, Upload } from './body.ts'
+export { dropBody, readBody, Upload } from './body.ts'
 export { credentialOf } from './credential.ts'
 export { type Envelope, type Opened, openEnvelope } from './envelope.ts'
 export { asGatewayError, type ErrorAnswer, type ErrorShape, errorAnswer, errorInBand } from './faces.ts'
 export { foldKey, parseFields, parseObject, refuseAmbiguousKeys, scanObject, type TopLevelKey } from './json.ts'
-export { createGateServer, envelopeOf, type GateEnv, type GateServerParts } from './server.ts'
+export { BodyRoom } from './room.ts'
+export { createGateServer, type ExactRoutes, envelopeOf, type GateEnv, type GateServerParts } from './server.ts'

@@ -4,7 +4,7 @@ import { getRequestListener } from '@hono/node-server'
 import { type Clock, type ErrorCode, GatewayError, LIMITS } from '../kernel/index.ts'
 import { type Peer, peerOf, type TrustedNetworks } from './address.ts'
 import { type Envelope, openEnvelope } from './envelope.ts'
-import { errorAnswer } from './faces.ts'
+import { asGatewayError, errorAnswer } from './faces.ts'
 
 /** What a handler finds in `c.env`. */
 export interface GateEnv {
@@ -13,11 +13,18 @@ export interface GateEnv {
 
 type Fetch = (request: Request, env: GateEnv['Bindings']) => Response | Promise<Response>
 
+/**
+ * Handlers by `METHOD /path`, for rows without a parameter. They are looked up before Hono, which has the same ones for every spelling that is not
+ * exactly the row's: making its Request, context and Response cost a small answer more than the corridor itself.
+ */
+export type ExactRoutes = ReadonlyMap<string, (envelope: Envelope) => Promise<void>>
+
 export interface GateServerParts {
   readonly clock: Clock
   readonly trusted: () => TrustedNetworks
   readonly connectionsPerAddressMax: () => number
   readonly fetch: Fetch
+  readonly exact?: () => ExactRoutes
   /** An envelope that cannot be accepted: answered and recorded by the corridor. */
   readonly turnAway: (envelope: Envelope, fault: GatewayError) => void
   /** What llhttp refused, or a connection too many: there is no request to answer, only a socket. */
@@ -27,11 +34,15 @@ export interface GateServerParts {
 }
 
 const PEERS = new WeakMap<Socket, Peer>()
+const NO_ROUTES: ExactRoutes = new Map()
 
 /** An HTTP server with the gate's limits; it listens nowhere yet. */
 export function createGateServer(parts: GateServerParts): Server {
-  const { clock, turnAway, trusted } = parts
-  const hono = getRequestListener((request, env) => parts.fetch(request, env as GateEnv['Bindings']), { overrideGlobalObjects: false }) // HTTP/1 only
+  const { clock, turnAway, trusted, exact = () => NO_ROUTES } = parts
+  const hono = getRequestListener((request, env) => parts.fetch(request, env as GateEnv['Bindings']), {
+    overrideGlobalObjects: false, // HTTP/1 only
+    autoCleanupIncoming: false, // the corridor drops what nobody wants, within limits of its own
+  })
 
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const peer = PEERS.get(incoming.socket) ?? peerOf(incoming.socket, trusted())
@@ -39,6 +50,11 @@ export function createGateServer(parts: GateServerParts): Server {
     if (outgoing.socket === null) watchQueued(incoming.socket, outgoing)
     if (fault !== null) {
       turnAway(envelope, fault)
+      return
+    }
+    const handle = exact().get(`${envelope.method} ${envelope.path}`)
+    if (handle !== undefined) {
+      handle(envelope).catch((thrown) => turnAway(envelope, asGatewayError(thrown)))
       return
     }
     const env: IncomingMessage & { envelope?: Envelope } = incoming

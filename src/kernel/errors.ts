@@ -39,6 +39,7 @@ export const ERRORS = {
   BODY_INVALID: { status: 400, title: 'The body does not have the shape that this route takes' },
   UNSUPPORTED_MEDIA: { status: 415, title: 'This route does not take that content type or content encoding' },
   POLICY_REFUSED: { status: 403, title: 'The body asks for something that this key may not do' },
+  BODIES_FULL: { status: 503, title: 'There is no room in memory for another body at this moment', retryAfterS: 5 },
   SPOOL_FULL: { status: 503, title: 'There is no room to put this upload aside at this moment', retryAfterS: 10 },
   // write intent
   AUDIT_UNAVAILABLE: { status: 503, title: 'The audit ledger cannot be written, so nothing is let through', retryAfterS: 5 },

@@ -1,5 +1,5 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { CorridorObserver } from '../gate/index.ts'
+import { EXPOSITION_TYPE, exposed, type Family, type Labels, Spread } from './exposition.ts'
 
 export interface MetricSources {
   readonly ledger: () => { lagMs: number; waitingLines: number; ok: boolean }
@@ -7,114 +7,110 @@ export interface MetricSources {
 }
 
 export interface Metrics extends CorridorObserver {
-  text(): Promise<string>
+  text(): string
   readonly contentType: string
 }
 
 const SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900]
+const STATUS_MAX = 599
+
+/** What a service has done so far, as plain numbers: they are counted for every request, and told when somebody asks. */
+class Counts {
+  inFlight = 0
+  bytesIn = 0
+  bytesOut = 0
+  readonly statuses = new Float64Array(STATUS_MAX + 1)
+  readonly duration = new Spread(SECONDS)
+  readonly firstByte = new Spread(SECONDS)
+
+  end(status: number, totalMs: number): void {
+    this.inFlight -= 1
+    this.statuses[status] = (this.statuses[status] ?? 0) + 1
+    this.duration.observe(totalMs / 1_000)
+  }
+}
 
 /** Prometheus, by service and status and never by key: a label for each key would tell a scraper who there is, and grow without bound. */
 export function createMetrics(sources: MetricSources): Metrics {
-  const registry = new Registry()
-  const registers = [registry]
-  const labelNames = ['service', 'status'] as const
-  const requests = new Counter({
-    name: 'portcullis_requests_total',
-    help: 'Requests that ended, by service and status',
-    labelNames,
-    registers,
-  })
-  const duration = new Histogram({
-    name: 'portcullis_request_duration_seconds',
-    help: 'From the first header to the recorded end',
-    labelNames: ['service'],
-    buckets: SECONDS,
-    registers,
-  })
-  const firstByte = new Histogram({
-    name: 'portcullis_first_byte_seconds',
-    help: 'From dispatch to the first byte of the backend',
-    labelNames: ['service'],
-    buckets: SECONDS,
-    registers,
-  })
-  const bytes = new Counter({
-    name: 'portcullis_bytes_total',
-    help: 'Body bytes, by service and direction',
-    labelNames: ['service', 'direction'],
-    registers,
-  })
-  const inFlight = new Gauge({ name: 'portcullis_in_flight', help: 'Requests in the corridor', labelNames: ['service'], registers })
-  addSources(sources, registers)
-
-  // Children are looked up once: resolving labels by name is most of what a count costs.
-  const services = new Map<string, ServiceMeters>()
-  const metersOf = (service: string): ServiceMeters => {
+  const services = new Map<string, Counts>()
+  const countsOf = (service: string): Counts => {
     const known = services.get(service)
-    if (known) return known
-    const made: ServiceMeters = {
-      began: inFlight.labels(service),
-      duration: duration.labels(service),
-      firstByte: firstByte.labels(service),
-      bytesIn: bytes.labels(service, 'in'),
-      bytesOut: bytes.labels(service, 'out'),
-      statuses: new Map(),
-    }
+    if (known !== undefined) return known
+    const made = new Counts()
     services.set(service, made)
     return made
   }
-  const count = (service: string, status: number, totalMs: number): ServiceMeters => {
-    const meters = metersOf(service)
-    let child = meters.statuses.get(status)
-    if (child === undefined) {
-      child = requests.labels(service, String(status))
-      meters.statuses.set(status, child)
-    }
-    child.inc()
-    meters.began.dec()
-    meters.duration.observe(totalMs / 1_000)
-    return meters
-  }
-
   return {
-    began: ({ policy }) => metersOf(policy.service).began.inc(),
-    refused: ({ policy }, error, totalMs) => void count(policy.service, error.status, totalMs),
-    ended: ({ policy, bytesIn }, end, totalMs) => {
-      const meters = count(policy.service, end.status, totalMs)
-      if (bytesIn > 0) meters.bytesIn.inc(bytesIn)
-      if (end.bytesOut > 0) meters.bytesOut.inc(end.bytesOut)
-      if (end.firstByteMs !== undefined) meters.firstByte.observe(end.firstByteMs / 1_000)
+    began: ({ policy }) => {
+      countsOf(policy.service).inFlight += 1
     },
-    text: () => registry.metrics(),
-    contentType: registry.contentType,
+    refused: ({ policy }, error, totalMs) => countsOf(policy.service).end(error.status, totalMs),
+    ended: ({ policy, bytesIn }, end, totalMs) => {
+      const counts = countsOf(policy.service)
+      counts.end(end.status, totalMs)
+      counts.bytesIn += bytesIn
+      counts.bytesOut += end.bytesOut
+      if (end.firstByteMs !== undefined) counts.firstByte.observe(end.firstByteMs / 1_000)
+    },
+    text: () => exposed([...requestFamilies([...services]), ...sourceFamilies(sources)]),
+    contentType: EXPOSITION_TYPE,
   }
 }
 
-interface ServiceMeters {
-  readonly began: Gauge.Internal<string>
-  readonly duration: Histogram.Internal<'service'>
-  readonly firstByte: Histogram.Internal<'service'>
-  readonly bytesIn: Counter.Internal
-  readonly bytesOut: Counter.Internal
-  readonly statuses: Map<number, Counter.Internal>
+function requestFamilies(services: readonly (readonly [string, Counts])[]): Family[] {
+  const each = (read: (counts: Counts, labels: Labels) => Family['samples']) =>
+    services.flatMap(([service, counts]) => read(counts, { service }))
+  return [
+    {
+      name: 'portcullis_requests_total',
+      help: 'Requests that ended, by service and status; status 0 is a caller who left before there was one',
+      type: 'counter',
+      samples: each(({ statuses }, labels) =>
+        [...statuses.entries()]
+          .filter(([, count]) => count > 0)
+          .map(([status, value]) => ({ labels: { ...labels, status: String(status) }, value })),
+      ),
+    },
+    {
+      name: 'portcullis_request_duration_seconds',
+      help: 'From the first header to the recorded end',
+      type: 'histogram',
+      samples: each(({ duration }, labels) => [{ labels, value: duration }]),
+    },
+    {
+      name: 'portcullis_first_byte_seconds',
+      help: 'From dispatch to the first byte of the backend',
+      type: 'histogram',
+      samples: each(({ firstByte }, labels) => [{ labels, value: firstByte }]),
+    },
+    {
+      name: 'portcullis_bytes_total',
+      help: 'Body bytes, by service and direction',
+      type: 'counter',
+      samples: each(({ bytesIn, bytesOut }, labels) => [
+        { labels: { ...labels, direction: 'in' }, value: bytesIn },
+        { labels: { ...labels, direction: 'out' }, value: bytesOut },
+      ]),
+    },
+    {
+      name: 'portcullis_in_flight',
+      help: 'Requests in the corridor',
+      type: 'gauge',
+      samples: each(({ inFlight }, labels) => [{ labels, value: inFlight }]),
+    },
+  ]
 }
 
-/** Read when scraped, so that they cost nothing in between. */
-function addSources({ ledger, argon }: MetricSources, registers: Registry[]): void {
-  const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read())
-      },
-    })
-  }
-  gauge('portcullis_ledger_ok', '1 while the ledger can be written', () => Number(ledger().ok))
-  gauge('portcullis_ledger_lag_seconds', 'Time the newest acknowledged batch took to reach the disk', () => ledger().lagMs / 1_000)
-  gauge('portcullis_ledger_waiting_lines', 'Lines not yet acknowledged', () => ledger().waitingLines)
-  gauge('portcullis_argon2_in_flight', 'Keys being verified', () => argon().inFlight)
-  gauge('portcullis_argon2_queued', 'Keys waiting to be verified', () => argon().queued)
-  gauge('portcullis_resident_memory_bytes', 'Resident memory of the process', () => process.memoryUsage.rss())
+function sourceFamilies({ ledger, argon }: MetricSources): Family[] {
+  const { ok, lagMs, waitingLines } = ledger()
+  const { inFlight, queued } = argon()
+  const gauge = (name: string, help: string, value: number): Family => ({ name, help, type: 'gauge', samples: [{ value }] })
+  return [
+    gauge('portcullis_ledger_ok', '1 while the ledger can be written', Number(ok)),
+    gauge('portcullis_ledger_lag_seconds', 'How long the oldest line that is not yet on disk has waited', lagMs / 1_000),
+    gauge('portcullis_ledger_waiting_lines', 'Lines not yet acknowledged', waitingLines),
+    gauge('portcullis_argon2_in_flight', 'Keys being verified', inFlight),
+    gauge('portcullis_argon2_queued', 'Keys waiting to be verified', queued),
+    gauge('portcullis_resident_memory_bytes', 'Resident memory of the process', process.memoryUsage.rss()),
+  ]
 }

@@ -41,10 +41,10 @@ export function mountOps(app: Hono<GateEnv>, parts: OpsParts): void {
   })
   app.get('/metrics', async (c) => {
     await parts.corridor.admit(envelopeOf(c.env.incoming), observer('/metrics'), (visit) =>
-      answer(visit, async () => ({
+      answer(visit, () => ({
         status: 200,
         headers: { 'content-type': parts.metrics.contentType },
-        body: await parts.metrics.text(),
+        body: parts.metrics.text(),
       })),
     )
     return RESPONSE_ALREADY_SENT

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { type Envelope, openEnvelope, peerOf, readBody, trustedNetworks, Upload } from '../../src/http/index.ts'
+import { BodyRoom, type Envelope, openEnvelope, peerOf, readBody, trustedNetworks, Upload } from '../../src/http/index.ts'
 import { LIMITS } from '../../src/kernel/index.ts'
 import { until } from '../support/until.ts'
 
@@ -65,7 +65,7 @@ describe('an upload', () => {
     const upload = new Upload(envelope, 1_000_000)
     upload.resume()
     await expect(once(upload, 'end')).rejects.toMatchObject({ code: 'BODY_INCOMPLETE' })
-    await expect(readBody(envelope, 1_000_000)).rejects.toMatchObject({ code: 'BODY_INCOMPLETE' })
+    await expect(readBody(envelope, 1_000_000, new BodyRoom())).rejects.toMatchObject({ code: 'BODY_INCOMPLETE' })
   })
 
   it('that nobody wants any more may come for a while, and no longer', async () => {
@@ -74,7 +74,7 @@ describe('an upload', () => {
     new Upload(envelope, 1_000_000).destroy()
     sender.write('more ')
     await nextTurns()
-    vi.advanceTimersByTime(LIMITS.bodyIdleMsMax - 1)
+    vi.advanceTimersByTime(LIMITS.unwantedBodyMsMax - 1)
     expect(closed()).toBe(false)
     vi.advanceTimersByTime(1)
     expect(closed()).toBe(true)
@@ -87,7 +87,26 @@ describe('an upload', () => {
     const ended = once(envelope.incoming, 'close')
     sender.end('last')
     await ended
-    vi.advanceTimersByTime(LIMITS.bodyIdleMsMax * 2)
+    vi.advanceTimersByTime(LIMITS.unwantedBodyMsMax * 2)
     expect(closed()).toBe(false)
+  })
+})
+
+describe('a body that is read whole', () => {
+  it('has its bytes of the room, and none when it does not come whole', async () => {
+    const room = new BodyRoom(10)
+    const whole = await arriving()
+    whole.sender.end('last')
+    expect(String(await readBody(whole.envelope, 1_000, room))).toBe('first last')
+    expect(room.bytes).toBe(10)
+    const third = await arriving()
+    await expect(readBody(third.envelope, 1_000, room)).rejects.toMatchObject({ code: 'BODIES_FULL' })
+    expect(room.bytes).toBe(10)
+    room.give(10)
+    const cut = await arriving()
+    const reading = readBody(cut.envelope, 1_000, room)
+    cut.sender.destroy()
+    await expect(reading).rejects.toMatchObject({ code: 'BODY_INCOMPLETE' })
+    expect(room.bytes).toBe(0)
   })
 })

@@ -71,7 +71,11 @@ function networkRoutes(): Listed[] {
     ops,
     log,
   })
-  return routesOf(app as unknown as Hono<never>) // only its table is read
+  const routes = routesOf(app.hono as unknown as Hono<never>) // only its table is read
+  expect(new Set(routes.map(({ method, path }) => `${method} ${path}`))).toEqual(
+    expect.toSatisfy((names) => [...app.exact.keys()].every((name) => names.has(name))),
+  )
+  return routes
 }
 
 function ownerRoutes(): Listed[] {

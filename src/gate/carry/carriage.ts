@@ -142,8 +142,8 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     this.#reader = this.#plan.request.method === 'HEAD' ? null : (this.#plan.reader?.(status, this.#contentType) ?? null)
     this.#sized = headers['content-length'] !== undefined
     this.#outgoing.writeHead(status, relayedHeaders(headers, this.#visit.envelope.id, this.#plan.contentType))
-    // A stream may be silent after its headers, and its caller wants them; when bytes came in the same packet they go out together.
-    queueMicrotask(this.#flushHeaders)
+    // A stream may be silent after its headers, and its caller wants them; bytes of the same packet go out with them. What has a length is no stream.
+    if (!this.#sized) queueMicrotask(this.#flushHeaders)
   }
 
   readonly #flushHeaders = (): void => {

@@ -85,27 +85,29 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
     }
   }
 
+  const sendInTurn = async (visit: Visit, service: Service, plan: Plan): Promise<CarriageEnd> => {
+    const place = await placeAt(queueOf(service), visit)
+    if (typeof place !== 'function') {
+      discard(plan)
+      return place
+    }
+    try {
+      const end = await send(visit, service, plan)
+      void stopJob(service, plan, end).finally(place)
+      return end
+    } catch (error) {
+      place() // a fault of our own must not cost the backend a place for ever
+      throw error
+    }
+  }
+
   return {
     queueOf,
-    async carry(visit, service, plan) {
-      if (service.concurrency === 0) {
-        const end = await send(visit, service, plan)
-        if (plan.interrupt !== undefined) void stopJob(service, plan, end)
-        return end
-      }
-      const place = await placeAt(queueOf(service), visit)
-      if (typeof place !== 'function') {
-        discard(plan)
-        return place
-      }
-      try {
-        const end = await send(visit, service, plan)
-        void stopJob(service, plan, end).finally(place)
-        return end
-      } catch (error) {
-        place() // a fault of our own must not cost the backend a place for ever
-        throw error
-      }
+    carry(visit, service, plan) {
+      if (service.concurrency > 0) return sendInTurn(visit, service, plan)
+      const sent = send(visit, service, plan)
+      if (plan.interrupt !== undefined) void sent.then((end) => stopJob(service, plan, end))
+      return sent
     },
     async close() {
       await Promise.all([...lines.values()].map((one) => one.close()))
