@@ -34,4 +34,4 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.PORT + '/health').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # No shell in between: it would swallow the SIGTERM by which the gatekeeper drains its streams and seals its ledger.
-CMD ["node", "dist/cli/portcullis.js", "serve"]
+CMD ["dist/cli/portcullis.js", "serve"]

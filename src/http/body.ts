@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
-import { GatewayError, LIMITS } from '../kernel/index.ts'
+import { GatewayError, LIMITS, passed } from '../kernel/index.ts'
 import type { Envelope } from './envelope.ts'
 import { Pace } from './pace.ts'
 import type { BodyRoom } from './room.ts'
@@ -122,6 +122,7 @@ export class Upload extends Readable {
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#pace !== null) this.#pace.bytes += chunk.length
+    passed(chunk.length)
     if (this.bytes > this.#bytesMax) this.destroy(tooLarge(this.#bytesMax))
     else if (!this.push(chunk)) this.#envelope.incoming.pause()
   }

@@ -1,4 +1,5 @@
 export { type Clock, systemClock } from './clock.ts'
+export { passed } from './dead-buffers.ts'
 export { ERRORS, type ErrorCode, type ErrorSpec, GatewayError, type GatewayErrorOptions, reasonOf } from './errors.ts'
 export {
   asKeyId,

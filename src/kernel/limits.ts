@@ -49,6 +49,7 @@ export const LIMITS = {
 
   // answers
   answerSliceBytes: 64 * KiB,
+  deadBufferBytesMax: 16 * MiB,
   wholeAnswerBytesMax: 96 * MiB,
   errorAnswerBytesMax: 64 * KiB,
   backendSentenceCharsMax: 300,

@@ -87,7 +87,7 @@ describe('docs/deploying.md', () => {
   test('the systemd unit starts what npm start starts, and waits for the drain', () => {
     const unit = section('systemd')
     const manifest = JSON.parse(read('package.json')) as { scripts: { start: string } } // npm's own shape
-    expect(unit).toContain(`ExecStart=/usr/bin/${manifest.scripts.start.replace(/^exec /, '')}`)
+    expect(unit).toContain(`ExecStart=/opt/portcullis/${manifest.scripts.start.replace(/^exec /, '')}`)
     expect(Number(/TimeoutStopSec=(\d+)/.exec(unit)?.[1]) * 1_000).toBeGreaterThan(LIMITS.drainMsMax)
   })
 

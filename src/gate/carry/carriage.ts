@@ -4,7 +4,7 @@ import type { Service } from '../../catalog/index.ts'
 import type { Ending } from '../../contract/index.ts'
 import type { LocalAnswer, Plan, StreamReader, StreamReport, WholeAnswer } from '../../dialects/index.ts'
 import { errorInBand } from '../../http/index.ts'
-import { type Clock, type GatewayError, LIMITS } from '../../kernel/index.ts'
+import { type Clock, type GatewayError, LIMITS, passed } from '../../kernel/index.ts'
 import type { Ended, Visit } from '../visit.ts'
 import { breakOff } from './break-off.ts'
 import { Collected } from './collected.ts'
@@ -157,6 +157,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
 
   #relay(chunk: Buffer): void {
     this.#bytesOut += chunk.length
+    passed(chunk.length)
     this.#endsLine = chunk[chunk.length - 1] === NEWLINE
     this.#reader?.chunk(chunk)
     if (!this.#outgoing.write(chunk)) {
@@ -204,8 +205,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     this.#collected = null
     if (this.#isFault && this.#plan.fault !== undefined) throw this.#plan.fault(answer)
     if (this.#plan.reshape === undefined) throw this.#rubbish(`status ${answer.status}`)
-    const local = this.#plan.reshape(answer)
-    this.#answer(local)
+    this.#answer(this.#plan.reshape(answer))
   }
 
   #units: LocalAnswer['units']
