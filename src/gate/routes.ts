@@ -34,7 +34,7 @@ export function mountServices(
   const exact = new Map<string, (envelope: Envelope) => Promise<void>>()
   for (const service of services.filter(({ enabled }) => enabled)) {
     // What Ollama's clients ask before anything else, without a key; Hono answers HEAD by it too.
-    if (service.dialect === 'ollama') app.get(service.prefix, (c) => c.text('Ollama is running'))
+    if (service.dialect === 'ollama') app.on('GET', greetingPaths(service), (c) => c.text('Ollama is running'))
     for (const route of headsFirst(service.routes)) {
       const policy = policyOf(service, route)
       const plan = faceOf(service, route, tools)
@@ -57,6 +57,9 @@ export function mountServices(
   }
   return exact
 }
+
+/** A host that was given with a slash at its end is asked with one. */
+const greetingPaths = ({ prefix }: Service): string[] => [prefix, `${prefix}/`]
 
 /** A GET row before the HEAD row of its path would take HEAD, and ask the backend for what nobody will read. */
 const headsFirst = (routes: readonly Route[]): readonly Route[] =>

@@ -39,7 +39,8 @@ const serviceRoutes = (): string[] =>
   services.flatMap(({ routes }) => routes.map(({ method, path, right }) => `${method} ${path.replaceAll(/\{[^/]*\}/g, '')} ${right}`))
 
 /** Open, and mounted beside the rows of a service that speaks Ollama's language. */
-const greetings = (): string[] => services.filter(({ dialect }) => dialect === 'ollama').map(({ prefix }) => `GET ${prefix} open`)
+const greetings = (): string[] =>
+  services.filter(({ dialect }) => dialect === 'ollama').flatMap(({ prefix }) => [`GET ${prefix} open`, `GET ${prefix}/ open`])
 
 /** The operations routes as they are mounted, asked one by one: what goes through the corridor says which right it wants. */
 async function opsRoutes(): Promise<string[]> {

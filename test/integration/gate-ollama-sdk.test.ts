@@ -61,9 +61,11 @@ describe("Ollama's own client through the gate", () => {
   })
 
   it('answers as Ollama does where its clients look first', async () => {
-    for (const method of ['GET', 'HEAD']) {
-      const { status, body } = await call(gate.port, { path: '/chat', method })
-      expect({ status, body }).toEqual({ status: 200, body: method === 'GET' ? 'Ollama is running' : '' })
+    for (const path of ['/chat', '/chat/']) {
+      for (const method of ['GET', 'HEAD']) {
+        const { status, body } = await call(gate.port, { path, method })
+        expect({ path, status, body }).toEqual({ path, status: 200, body: method === 'GET' ? 'Ollama is running' : '' })
+      }
     }
     expect(await call(gate.port, { path: '/' })).toMatchObject({ status: 200, body: expect.stringContaining('portcullis') })
   })
