@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { readdir, readlink, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -84,5 +84,16 @@ describe('the spool', () => {
     writeFileSync(taken, '')
     const spool = createSpool({ dir: taken, bytesMax: 100 })
     await expect(spool.keep(source('sound'))).rejects.toMatchObject({ code: 'SPOOL_FULL', reason: expect.stringContaining('taken') })
+  })
+
+  it('closes a file whose name could not be taken away', async () => {
+    const spool = createSpool({ dir, bytesMax: 100 })
+    const keeping = spool.keep(source('sound'))
+    // The file is made in another thread. While this one is held up here, somebody else takes the name away, and the spool will find none.
+    const giveUpAt = performance.now() + 5_000
+    while (readdirSync(dir).length === 0 && performance.now() < giveUpAt);
+    for (const name of readdirSync(dir)) unlinkSync(join(dir, name))
+    await expect(keeping).rejects.toMatchObject({ code: 'SPOOL_FULL', cause: { code: 'ENOENT', syscall: 'unlink' } })
+    expect([await openFiles(), spool.bytes]).toEqual([[], 0])
   })
 })

@@ -79,7 +79,10 @@ async function openNameless(dir: string): Promise<FileHandle> {
   try {
     makeFolder(dir, 0o700)
     const file = await open(path, 'wx+', 0o600)
-    await unlink(path)
+    await unlink(path).catch(async (error: unknown) => {
+      await file.close()
+      throw error
+    })
     return file
   } catch (error) {
     throw full(`no file can be made in ${dir}`, error)
