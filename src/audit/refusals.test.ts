@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest'
 import { refusalOf } from '../../test/support/ledger.ts'
 import { LIMITS } from '../kernel/index.ts'
 import { finished, GENESIS, refusedBody, summaryBody } from './line.ts'
-import { networkOf } from './network.ts'
 import { Refusals } from './refusals.ts'
 
 const admitted = (refusals: Refusals, times: number, address: string, atMs: number): number => {
@@ -88,18 +87,4 @@ describe('ten minutes of a flood', () => {
     expect(bytes).toBeGreaterThan(0)
     expect(bytes / 1_048_576).toBeLessThan(5)
   })
-})
-
-describe('the network of an address', () => {
-  it.each([
-    ['192.0.2.1', '192.0.2.1'],
-    ['local', 'local'],
-    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
-    ['2001:db8::1', '2001:db8:0:0::/64'],
-    ['::1', '0:0:0:0::/64'],
-    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
-    ['2001:0DB8:0001:0002::', '2001:db8:1:2::/64'],
-    ['::ffff:192.0.2.1', '192.0.2.1'],
-    ['not an address: at all', 'not an address: at all'],
-  ])('%s is %s', (address, network) => expect(networkOf(address)).toBe(network))
 })

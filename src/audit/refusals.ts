@@ -1,7 +1,6 @@
 import type { RefusedEntry } from '../contract/index.ts'
-import { LIMITS } from '../kernel/index.ts'
+import { LIMITS, networkOf } from '../kernel/index.ts'
 import { fitting, isoTime, type RefusedSample, type RefusedSummaryEntry } from './line.ts'
-import { networkOf } from './network.ts'
 
 export interface RefusalLimits {
   readonly refusalsPerAddressPerMinute: number

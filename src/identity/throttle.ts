@@ -1,5 +1,4 @@
-import ipaddr from 'ipaddr.js'
-import { LIMITS } from '../kernel/index.ts'
+import { LIMITS, networkOf } from '../kernel/index.ts'
 
 const MINUTE_MS = 60_000
 const FIRST_BLOCK_MS = 30_000
@@ -71,16 +70,4 @@ export class Throttle {
       this.#byAddress.delete(network)
     }
   }
-}
-
-/** An IPv6 address by its /64, since whoever has one has the whole of it; an IPv4 address, mapped or not, as it is. */
-export function networkOf(address: string): string {
-  if (!address.includes(':')) return address
-  if (!ipaddr.isValid(address)) return address
-  const parsed = ipaddr.process(address)
-  if (!(parsed instanceof ipaddr.IPv6)) return parsed.toString()
-  return `${parsed.parts
-    .slice(0, 4)
-    .map((part) => part.toString(16))
-    .join(':')}::/64`
 }

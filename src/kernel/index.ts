@@ -21,6 +21,7 @@ export {
   type UserId,
 } from './ids.ts'
 export { LIMITS } from './limits.ts'
+export { networkOf } from './network.ts'
 export * from './principal.ts'
 export { Secret } from './secret.ts'
 export { Slots, type Slotted } from './slots.ts'

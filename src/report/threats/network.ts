@@ -1,4 +1,5 @@
-import ipaddr from 'ipaddr.js'
+import { isIP } from 'node:net'
+import { networkOf } from '../../kernel/index.ts'
 
 /** What stands for an address when its behaviour is judged, and the network it belongs to. */
 export interface Origin {
@@ -23,14 +24,8 @@ export function originOf(address: string): Origin {
 
 function parse(address: string): Origin {
   const [bare = ''] = address.split(/[/%]/)
-  if (!ipaddr.isValid(bare)) return { subject: address, network: address }
-  const parsed = ipaddr.process(bare)
-  if (parsed instanceof ipaddr.IPv6) return { subject: `${prefix(parsed, 4)}::/64`, network: `${prefix(parsed, 3)}::/48` }
-  return { subject: parsed.toString(), network: `${parsed.octets.slice(0, 3).join('.')}.0/24` }
+  if (isIP(bare) === 0) return { subject: address, network: address }
+  const subject = networkOf(bare)
+  const isV4 = isIP(subject) === 4 // a mapped one is, too
+  return { subject, network: isV4 ? `${subject.slice(0, subject.lastIndexOf('.'))}.0/24` : networkOf(bare, 48) }
 }
-
-const prefix = (address: ipaddr.IPv6, groups: number): string =>
-  address.parts
-    .slice(0, groups)
-    .map((part) => part.toString(16))
-    .join(':')
