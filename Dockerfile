@@ -6,10 +6,8 @@ RUN apt-get update \
   && apt-get install -y --no-install-recommends python3 make g++ \
   && rm -rf /var/lib/apt/lists/*
 COPY package.json package-lock.json .npmrc ./
-# Without scripts: the package's own runs below, when the sources are there. better-sqlite3 12 is compiled against headers without the
-# clean-up hooks that Node 24.19 gave to ObjectWrap; with them the process aborts when the collector frees a statement (its issue 1515).
+# Without scripts: the package's own runs below, when the sources are there.
 RUN npm ci --ignore-scripts \
-  && sed -i '/^ *\(Add\|Remove\)CleanupHook();$/d' /usr/local/include/node/node_object_wrap.h \
   && npm_config_nodedir=/usr/local npm rebuild better-sqlite3 --build-from-source
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts/build.mjs scripts/
