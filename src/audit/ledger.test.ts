@@ -126,17 +126,21 @@ describe('a ledger', () => {
     expect(await verifyPlace(place)).toMatchObject({ ok: true, unfinishedCount: 2 })
   })
 
-  it('records refusals of strangers up to a bound, and each one of a known key', async () => {
+  it('records refusals of strangers and of a known key up to a bound each', async () => {
     const ledger = await ledgerAt(place)
     for (let i = 0; i < 100; i += 1) ledger.refused(refusalOf(`stranger_${i}`))
-    for (let i = 0; i < 100; i += 1) ledger.refused(refusalOf(`known_${i}`, { kind: 'key', user: 'ada', code: 'FORBIDDEN', status: 403 }))
+    const ada = { kind: 'key', user: 'ada', key: 'AbCdEfGhIjKl' } as const
+    for (let i = 0; i < 100; i += 1) ledger.refused(refusalOf(`known_${i}`, { ...ada, code: 'RATE_LIMITED', status: 429 }))
     // The ledger writes this one itself, when it has rejected the intent.
     ledger.refused(refusalOf('own', { kind: 'key', code: 'AUDIT_UNAVAILABLE', status: 503 }))
     await ledger.close()
     const lines = linesOf(place.file)
     expect(lines.filter((l) => l.event === 'refused' && l.kind === undefined)).toHaveLength(LIMITS.refusalsPerAddressPerMinute)
-    expect(lines.filter((l) => l.event === 'refused' && l.kind === 'key')).toHaveLength(100)
-    expect(lines.find((l) => l.event === 'refused_summary')).toMatchObject({ address: '198.51.100.9', count: 80 })
+    expect(lines.filter((l) => l.event === 'refused' && l.kind === 'key')).toHaveLength(LIMITS.refusalsPerKeyPerMinute)
+    expect(lines.filter((l) => l.event === 'refused_summary')).toMatchObject([
+      { address: '198.51.100.9', count: 80 },
+      { ...ada, address: '198.51.100.9', count: 40, samples: [{ code: 'RATE_LIMITED' }] },
+    ])
     expect(lines.some((l) => l.request === 'own')).toBe(false)
   })
 

@@ -84,9 +84,9 @@ export class FileLedger implements Ledger {
     // The ledger has recorded this one itself, when it rejected the intent.
     if (entry.code === 'AUDIT_UNAVAILABLE') return
     const atMs = this.#options.clock.nowMs()
-    const written = entry.kind === undefined ? this.#refusals.admit(entry, atMs) : entry
+    const written = this.#refusals.admit(entry, atMs)
     if (!written) return
-    if (this.#waiting.length >= LIMITS.ledgerWaitingLinesMax) this.#refusals.count(written, '*', atMs)
+    if (this.#waiting.length >= LIMITS.ledgerWaitingLinesMax) this.#refusals.count(written, atMs)
     else this.#waiting.add({ event: 'refused', entry: written, atMs }, 'refusal')
   }
 

@@ -106,13 +106,21 @@ function sample(s: RefusedSample): string {
   let text = `{"code":${quoted(s.code)}`
   if (s.reason !== undefined) text += `,"reason":${quoted(s.reason)}`
   if (s.key !== undefined) text += `,"key":${quoted(s.key)}`
+  if (s.method !== undefined) text += `,"method":${quoted(s.method)}`
+  if (s.route !== undefined) text += `,"route":${quoted(s.route)}`
+  if (s.service !== undefined) text += `,"service":${quoted(s.service)}`
   if (s.path !== undefined) text += `,"path":${quoted(s.path)}`
   return `${text}}`
 }
 
-export const summaryBody = (e: RefusedSummaryEntry, ms: number, seq: number): string =>
-  `${base('refused_summary', ms, seq)},"tenant":${quoted(e.tenant)},"address":${quoted(e.address)},"count":${number(e.count)}` +
-  `,"first":${quoted(e.first)},"last":${quoted(e.last)},"samples":[${e.samples.map(sample).join(',')}]`
+export function summaryBody(e: RefusedSummaryEntry, ms: number, seq: number): string {
+  let text = `${base('refused_summary', ms, seq)},"tenant":${quoted(e.tenant)}`
+  if (e.kind !== undefined) text += `,"kind":${quoted(e.kind)}`
+  if (e.user !== undefined) text += `,"user":${quoted(e.user)}`
+  if (e.key !== undefined) text += `,"key":${quoted(e.key)}`
+  text += `,"address":${quoted(e.address)},"count":${number(e.count)},"first":${quoted(e.first)},"last":${quoted(e.last)}`
+  return `${text},"samples":[${e.samples.map(sample).join(',')}]`
+}
 
 export function lifecycleBody(e: LifecycleEntry, ms: number, seq: number): string {
   const text = `${base('lifecycle', ms, seq)},"what":${quoted(e.what)}`

@@ -82,7 +82,7 @@ export class Outage {
     const atMs = this.#clock.nowMs()
     const entry: RefusedEntry = { ...aboutOf(intent), ...REFUSED, reason }
     if (this.#refused <= REFUSALS_MAX && waiting < LIMITS.ledgerWaitingLinesMax) return { event: 'refused', entry, atMs }
-    this.#refusals.count(entry, '*', atMs)
+    this.#refusals.count(entry, atMs)
     return null
   }
 

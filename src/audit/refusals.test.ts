@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { refusalOf } from '../../test/support/ledger.ts'
+import type { RefusedEntry } from '../contract/index.ts'
 import { LIMITS } from '../kernel/index.ts'
 import { finished, GENESIS, refusedBody, summaryBody } from './line.ts'
 import { Refusals } from './refusals.ts'
@@ -58,6 +59,56 @@ describe('refusals of strangers', () => {
     expect(summaries.length).toBeLessThanOrEqual(LIMITS.refusalSummariesMax + 1)
     expect(alone + summaries.reduce((sum, s) => sum + s.count, 0)).toBe(20_000)
     expect(summaries.find((s) => s.address === '*')?.count).toBeGreaterThan(19_000)
+  })
+})
+
+describe('refusals of keys', () => {
+  const known = (n: number, more: Partial<RefusedEntry> = {}): RefusedEntry =>
+    refusalOf(`r${n}`, { kind: 'key', user: 'ada', key: 'K1', code: 'RATE_LIMITED', status: 429, ...more })
+  const written = (refusals: Refusals, times: number, atMs: number, more: Partial<RefusedEntry> = {}): number => {
+    let count = 0
+    for (let i = 0; i < times; i += 1) if (refusals.admit(known(i, more), atMs)) count += 1
+    return count
+  }
+
+  it.each([59, 60, 61, 10_000])('are recorded up to 60 of %i per key and minute, whatever the address', (times) => {
+    const refusals = new Refusals()
+    let count = 0
+    for (let i = 0; i < times; i += 1) if (refusals.admit(known(i, { address: `192.0.2.${i % 250}` }), 0)) count += 1
+    expect(count).toBe(Math.min(times, 60))
+    expect(refusals.drain(10_000).map((s) => s.count)).toEqual(times > 60 ? [times - 60] : [])
+    expect(written(refusals, 1, 60_000)).toBe(1)
+  })
+
+  it('leave another key and strangers their own lines', () => {
+    const refusals = new Refusals()
+    expect(written(refusals, 5_000, 0)).toBe(60)
+    expect(written(refusals, 60, 0, { key: 'K2' })).toBe(60)
+    expect(admitted(refusals, 20, '198.51.100.9', 0)).toBe(20)
+  })
+
+  it('are counted by key and code, with what tells one door from another', () => {
+    const refusals = new Refusals()
+    written(refusals, 60, 0)
+    written(refusals, 7, 1_000, { address: '192.0.2.1' })
+    written(refusals, 3, 2_000, { address: '192.0.2.1', code: 'FORBIDDEN', status: 403, reason: 'rights', route: '/chat/api/pull' })
+    written(refusals, 1, 3_000, { address: '192.0.2.9' })
+    expect(refusals.drain(10_000)).toMatchObject([
+      { kind: 'key', user: 'ada', key: 'K1', address: '*', count: 8, samples: [{ code: 'RATE_LIMITED' }] },
+      { kind: 'key', user: 'ada', key: 'K1', address: '192.0.2.1', count: 3, samples: [{ code: 'FORBIDDEN', route: '/chat/api/pull' }] },
+    ])
+  })
+
+  it('are bounded in all, and so are the lines that count them', () => {
+    const refusals = new Refusals()
+    let count = 0
+    for (let i = 0; i < 20_000; i += 1) count += written(refusals, 2, 0, { key: `K${i}` })
+    const summaries = refusals.drain(10_000)
+    expect(count).toBe(LIMITS.refusalsOfKeysPerMinute)
+    expect(summaries.length).toBeLessThanOrEqual(LIMITS.refusalSummariesMax + 1)
+    expect(count + summaries.reduce((sum, s) => sum + s.count, 0)).toBe(40_000)
+    const { user, key, kind, address } = summaries.at(-1) ?? {}
+    expect({ user, key, kind, address }).toEqual({ user: undefined, key: undefined, kind: 'key', address: '*' })
   })
 })
 

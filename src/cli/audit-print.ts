@@ -61,7 +61,7 @@ const SHOWN: Readonly<Record<string, readonly string[]>> = {
   intent: ['request', 'user', 'address', 'method', 'route', 'model', 'target'],
   outcome: ['request', 'user', 'address', 'method', 'route', 'model', 'target', 'status', 'ended', 'code', 'reason', 'total_ms'],
   refused: ['request', 'user', 'key', 'address', 'method', 'path', 'route', 'status', 'code', 'reason'],
-  refused_summary: ['address', 'count', 'first', 'last'],
+  refused_summary: ['user', 'key', 'address', 'count', 'first', 'last'],
   lifecycle: ['what', 'detail'],
   open: ['segment', 'host', 'pid'],
   seal: ['segment', 'offset'],

@@ -78,11 +78,24 @@ export const refusedSummaryLine = z.object({
   ...base,
   event: z.literal('refused_summary'),
   tenant: z.string(),
-  address: z.string(), // `*` when the bound on all addresses together was reached
+  kind: about.kind, // with user and key when they are the refusals of somebody recognised; of strangers all three are absent
+  user: about.user,
+  key: about.key,
+  address: z.string(), // `*` when they came from several, or the bound on all together was reached
   count: z.number().int(), // refusals not recorded one by one
   first: z.string(),
   last: z.string(),
-  samples: z.array(z.object({ code: z.string(), reason: z.string().optional(), key: z.string().optional(), path: z.string().optional() })),
+  samples: z.array(
+    z.object({
+      code: z.string(), // the same for all samples of somebody recognised
+      reason: z.string().optional(),
+      key: z.string().optional(),
+      method: z.string().optional(), // this and the next two only of somebody recognised
+      route: z.string().optional(),
+      service: z.string().optional(),
+      path: z.string().optional(),
+    }),
+  ),
   hash: z.string(),
 })
 

@@ -14,6 +14,7 @@ export const LIMITS = {
   connectionsCheckMs: 1 * SECOND_MS,
   keepAliveMs: 125 * SECOND_MS, // above Caddy's 2 min idle time, or the proxy meets a socket we have just closed
   connectionsPerAddressMax: 100,
+  connectionsMax: 10_000, // of the process, or half of the files it may open
 
   // bodies
   chatBodyBytesMax: 32 * MiB,
@@ -79,6 +80,7 @@ export const LIMITS = {
   // keys
   keyConcurrencyDefault: 100,
   rateCountMax: 1_000_000, // an exact window remembers each call in it: 8 bytes times this at most
+  listPageKeysMax: 1_000, // about 2 ms of the event loop
   idleKeySweepMs: 1 * MINUTE_MS,
   failedKeysPerMinuteMax: 20,
   throttleMsMax: 15 * MINUTE_MS,
@@ -114,8 +116,10 @@ export const LIMITS = {
   ledgerUnfinishedMax: 100_000,
   refusalsPerAddressPerMinute: 20,
   refusalsPerMinute: 200,
+  refusalsPerKeyPerMinute: 60, // whole lines: enough to show a walk through 40 unknown paths, which is an alarm
+  refusalsOfKeysPerMinute: 1_000,
   refusalSummaryMs: 10 * SECOND_MS,
-  refusalAddressesMax: 10_000,
+  refusalAddressesMax: 10_000, // and as many keys
   refusalSummariesMax: 48, // lines per summary round; further addresses share the line of `*`
   refusalSamplesMax: 3,
   refusalSampleBytesMax: 48, // of a path or reason, as they stand in the line

@@ -13,6 +13,35 @@ async function reportOn(file: string) {
   return analyse(inputs, { clock: systemClock, stdin: process.stdin })
 }
 
+it('counts a flood of one key in full, to its account, and takes it for nothing else', async () => {
+  place = ledgerPlace()
+  const ledger = await ledgerAt(place)
+  const ada = { kind: 'key', user: 'ada', key: 'AbCdEfGhIjKl', method: 'POST', service: 'chat' } as const
+  const busy = { ...ada, code: 'RATE_LIMITED', status: 429, route: '/chat/api/chat', path: '/chat/api/chat', reason: 'rate' }
+  const doors = ['/chat/api/embed', '/chat/api/tags']
+  for (let n = 0; n < 5_000; n += 1) {
+    ledger.refused(refusalOf(`busy_${n}`, { ...busy, address: `192.0.2.${n % 9}` }))
+    if (n % 10 > 0) continue
+    const door = doors[(n / 10) % 2] ?? ''
+    const shut = { ...ada, code: 'FORBIDDEN', status: 403, route: door, path: door, reason: 'rights' }
+    ledger.refused(refusalOf(`shut_${n}`, { ...shut, address: '192.0.2.1' }))
+  }
+  await ledger.close()
+  const { summary, threats, users } = await reportOn(place.file)
+  expect(summary.lines).toMatchObject({ malformed: 0 })
+  expect(summary.lines.read).toBeLessThan(100)
+  expect(summary.requests).toMatchObject({ total: 5_500, refused: 5_000, denied: 500 })
+  expect(summary.authorised.total).toBe(0)
+  expect(summary.errors).toMatchObject([
+    { service: 'chat', status: 429, code: 'RATE_LIMITED', count: 5_000 },
+    { service: 'chat', status: 403, code: 'FORBIDDEN', count: 500 },
+  ])
+  expect(users).toMatchObject([{ user: 'ada', requests: 5_500, failures: 5_000, denied: 500, keys: [ada.key] }])
+  // Three doors, however many lines and summaries name them.
+  expect(summary.endpoints.distinct).toBe(3)
+  expect(threats).toEqual([])
+})
+
 it('reads what the ledger itself writes: all its lines, through a restart, with nothing malformed', async () => {
   place = ledgerPlace()
   for (let start = 0; start < 2; start += 1) {

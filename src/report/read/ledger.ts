@@ -1,3 +1,4 @@
+import { ERRORS } from '../../kernel/index.ts'
 import { BLANK, offenceOf, type Sighting, verdictOfRefusal } from '../sighting.ts'
 import { type Fields, isFields, malformed, numberOf, type Told, textOf, timeOf } from './told.ts'
 
@@ -101,19 +102,27 @@ function refused(line: Fields, atMs: number): Sighting {
   }
 }
 
+const STATUS = new Map<string, number>(Object.entries(ERRORS).map(([code, { status }]) => [code, status]))
+const statusOf = (code: string): number => STATUS.get(code) ?? 0
+
 const NO_SAMPLE: Fields = { code: 'UNAUTHORIZED', reason: 'malformed' }
 
-/** Refusals that were only counted, divided among the samples that were kept: they tell a flood of keys from a walk through paths. */
+/**
+ * Refusals that were only counted, divided among the samples that were kept: they tell a flood of keys from a walk through paths. Those of somebody
+ * recognised stand to his account; the line of several keys together names none.
+ */
 function summary(line: Fields, atMs: number): Sighting[] {
   const count = Math.max(0, Math.floor(numberOf(line.count, 0)))
   const kept = Array.isArray(line.samples) ? line.samples.filter(isFields) : []
   const samples = (kept.length > 0 ? kept : [NO_SAMPLE]).slice(0, Math.max(1, count))
   const share = Math.floor(count / samples.length)
   const since = timeOf(textOf(line.first))
+  const recognised = line.kind !== undefined
+  const from = textOf(line.address)
   return samples.map((sample, i) => {
     const code = textOf(sample.code)
     const reason = textOf(sample.reason)
-    const key = textOf(sample.key)
+    const key = textOf(recognised ? line.key : sample.key)
     const offence = offenceOf(code, reason, key)
     return {
       ...BLANK,
@@ -124,11 +133,16 @@ function summary(line: Fields, atMs: number): Sighting[] {
       count: share + (i < count - share * samples.length ? 1 : 0),
       verdict: verdictOfRefusal(offence),
       offence,
-      address: textOf(line.address),
+      // No network of a key's is called `*`, and it would count as one where the key was never used from.
+      address: recognised && from === '*' ? '' : from,
+      method: textOf(sample.method),
+      route: textOf(sample.route),
       path: textOf(sample.path),
-      service: 'gate',
+      service: textOf(sample.service) || 'gate',
+      user: textOf(line.user),
+      recognised,
       key,
-      status: 0,
+      status: recognised ? statusOf(code) : 0,
       code,
       reason,
       ended: 'refused',

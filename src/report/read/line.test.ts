@@ -95,6 +95,15 @@ describe('lines of the ledger', () => {
     expect(told.list[0]?.sinceMs).toBe(Date.UTC(2026, 4, 4, 8, 20, 45))
   })
 
+  it('refusals of a key that were counted together stand to its account, in a network only where one is named', () => {
+    const fields = { event: 'refused_summary', tenant: 'default', kind: 'key', user: 'ada', key: 'K1', count: 9, first: '' }
+    const samples = [{ code: 'FORBIDDEN', method: 'POST', route: '/chat/api/pull', service: 'chat', path: '/chat/api/pull' }]
+    const about = { recognised: true, user: 'ada', key: 'K1', method: 'POST', route: '/chat/api/pull', service: 'chat' }
+    const counted = { count: 9, verdict: 'denied', offence: 'rights', status: 403, ...about }
+    expect(only(ledger({ ...fields, address: '192.0.2.1', samples }))).toMatchObject({ ...counted, address: '192.0.2.1' })
+    expect(only(ledger({ ...fields, address: '*', samples }))).toMatchObject({ ...counted, address: '' })
+  })
+
   it('an intent opens a request, and lines about the ledger itself are notes', () => {
     expect(tell(ledger({ event: 'intent', ...ABOUT }))).toMatchObject({ what: 'intent', intent: { request: 'req_1' } })
     expect(tell(ledger({ event: 'lifecycle', what: 'start' }))).toMatchObject({ what: 'note', event: 'lifecycle', detail: 'start' })

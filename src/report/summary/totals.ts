@@ -45,7 +45,7 @@ export class Totals {
     if (denied) {
       this.#deniedEndpoints.add(endpoint, count)
       this.#deniedReasons.add(reasonOfDenial(s), count)
-    } else if (s.recognised && s.event !== 'refused') {
+    } else if (s.recognised && s.event !== 'refused' && s.event !== 'refused_summary') {
       this.#users.add(s.user || s.key, count)
       this.#services.add(s.service, count)
     }

@@ -71,7 +71,7 @@ export class Probing implements Detector {
 
 function note(prober: Prober, s: Sighting, place: Place, endpoint: string): void {
   prober.trail.note(s, place)
-  prober.addresses.add(s.address)
+  if (s.address !== '') prober.addresses.add(s.address)
   if (MANAGEMENT.test(endpoint) || s.service === 'admin') prober.manage.see(endpoint, s.atMs)
 }
 

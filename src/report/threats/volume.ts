@@ -91,10 +91,11 @@ export class UnusualVolume implements Detector {
     }
     habit.requests += s.count
     habit.inHour += s.count
-    if (!habit.fromElsewhere && this.#homes.isAtHome(caller, s.address) === false) habit.fromElsewhere = true
+    const placed = s.address !== ''
+    if (placed && !habit.fromElsewhere && this.#homes.isAtHome(caller, s.address) === false) habit.fromElsewhere = true
     habit.trail.note(s, place)
     if (s.user !== '') habit.user = s.user
-    habit.addresses.add(s.address)
+    if (placed) habit.addresses.add(s.address)
   }
 
   findings(): Finding[] {
