@@ -19,10 +19,12 @@ async function serve(): Promise<void> {
   handleSignals(gateway, log) // before anybody is told that it listens, and may want it to stop
   const url = `http://${gateway.host.includes(':') ? `[${gateway.host}]` : gateway.host}:${gateway.port}`
   log.info({ url, data: config.dataDir, ledger: config.audit.file, sync: config.audit.sync }, `listening on ${url}`)
-  if (gateway.house.identity.stats().keys === 0) {
-    log.warn('there is no key yet, so the gateway is closed to everybody; make one with: scripts/apikey generate -u YOU -s all')
-  }
+  if (gateway.house.identity.stats().keys > 0) return
+  if (log.isLevelEnabled('warn')) log.warn(NO_KEY_YET)
+  else say.note(NO_KEY_YET) // who starts a gate that nobody can pass must learn it, however little is logged
 }
+
+const NO_KEY_YET = 'there is no key yet, so the gateway is closed to everybody; make one with: scripts/apikey generate -u YOU -s all'
 
 type Log = ReturnType<typeof import('../ops/index.ts')['createLog']>
 

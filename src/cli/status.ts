@@ -1,3 +1,6 @@
+import { lookup } from 'node:dns/promises'
+import { type RequestOptions, request } from 'node:http'
+import { text } from 'node:stream/consumers'
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import pc from 'picocolors'
@@ -38,13 +41,13 @@ async function showStatus({ json = false }: { json?: boolean }): Promise<void> {
   if (!status.ready) process.exitCode = EXIT.negative
 }
 
-/** Where the gateway listens for everybody it is asked as a neighbour, because /status is open to loopback alone. */
-function urlOf({ host, port }: Config): string {
+/** Where the gateway listens for everybody it is asked at loopback. */
+function urlOf({ host, port }: Config): URL {
   const everywhere: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }
-  return `http://${everywhere[host] ?? (host.includes(':') ? `[${host}]` : host)}:${port}/status`
+  return new URL(`http://${everywhere[host] ?? (host.includes(':') ? `[${host}]` : host)}:${port}/status`)
 }
 
-async function askStatus(url: string): Promise<{ body: unknown; status: Status }> {
+async function askStatus(url: URL): Promise<{ body: unknown; status: Status }> {
   const { code, text } = await askGateway(url)
   const body = jsonOf(text)
   if (code === 401 || code === 403) {
@@ -58,13 +61,41 @@ async function askStatus(url: string): Promise<{ body: unknown; status: Status }
   return { body, status: status.data }
 }
 
-async function askGateway(url: string): Promise<{ code: number; text: string }> {
+interface Said {
+  readonly code: number
+  readonly text: string
+}
+
+/**
+ * /status is open to a neighbour: a peer on loopback that calls this machine localhost. The kernel takes an address of this machine's own from there
+ * too, so a gateway that listens on one alone is asked from loopback as well. Whoever asks another machine cannot be a neighbour, and asks as he is.
+ */
+async function askGateway(url: URL): Promise<Said> {
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS_MAX) })
-    return { code: answer.status, text: await answer.text() }
+    const { address, family } = await lookup(url.hostname.replace(/^\[|\]$/g, ''))
+    const asked = { host: address, port: url.port, path: url.pathname }
+    return await answerTo({ ...asked, localAddress: LOOPBACK[family] ?? '127.0.0.1', headers: { host: `localhost:${url.port}` } }).catch(
+      (error: unknown) => {
+        if (isRefused(error)) throw error
+        return answerTo({ ...asked, headers: { host: url.host } })
+      },
+    )
   } catch (error) {
     throw new Exit(EXIT.unavailable, `No gateway answers at ${url} (${say.reason(error)}). Is it running, and on that port?`)
   }
+}
+
+const LOOPBACK: Readonly<Record<number, string>> = { 4: '127.0.0.1', 6: '::1' }
+const isRefused = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED'
+
+function answerTo(asked: RequestOptions): Promise<Said> {
+  return new Promise((resolve, reject) => {
+    request({ ...asked, agent: false, signal: AbortSignal.timeout(ANSWER_MS_MAX) }, (answer) => {
+      text(answer).then((body) => resolve({ code: answer.statusCode ?? 0, text: body }), reject)
+    })
+      .on('error', reject)
+      .end()
+  })
 }
 
 function jsonOf(text: string): unknown {

@@ -1,0 +1,62 @@
+import { lookup } from 'node:dns/promises'
+import { once } from 'node:events'
+import { hostname, networkInterfaces } from 'node:os'
+import { text } from 'node:stream/consumers'
+import { afterEach, describe, expect, it } from 'vitest'
+import { type GatewayUnderTest, gatewayPlace, startTestGateway } from '../support/gateway.ts'
+import { spawnCommand } from '../support/gateway-process.ts'
+import { until } from '../support/until.ts'
+
+/** An address of this machine that is not loopback, as a LAN or a VPN gives it; '' where there is none. */
+const outward = (family: 'IPv4' | 'IPv6'): string =>
+  Object.values(networkInterfaces())
+    .flatMap((all) => all ?? [])
+    .find((one) => one.family === family && !one.internal && !/^fe80:/i.test(one.address))?.address ?? ''
+const named = await lookup(hostname()).then(
+  () => hostname(),
+  () => '',
+)
+
+describe('portcullis status, of a gateway that listens', () => {
+  let gate: GatewayUnderTest
+  afterEach(() => gate.stop())
+
+  it.each(
+    [
+      ['at loopback', '127.0.0.1'],
+      ['at localhost', 'localhost'],
+      ['everywhere', '0.0.0.0'],
+      ['at an address of its own', outward('IPv4')],
+      ['at an IPv6 address of its own', outward('IPv6')],
+      ["under the machine's name", named],
+    ].filter(([, host]) => host !== ''),
+  )('%s (%s), is answered without a key', async (_where, host) => {
+    gate = await startTestGateway({ HOST: host ?? '' })
+    const asking = spawnCommand({ ...gate, env: { ...gate.env, HOST: host ?? '', PORT: String(gate.port) } }, ['status'])
+    const [[status], said] = await Promise.all([
+      once(asking, 'close'),
+      Promise.all([asking.stdout, asking.stderr].map((one) => (one ? text(one) : ''))),
+    ])
+    expect([status, said]).toEqual([0, [expect.stringMatching(/^portcullis \S+, .*ready, .* 0 in flight/), '']])
+  })
+})
+
+describe('a gateway without a key', () => {
+  it.each(['info', 'error', 'silent'])('says how to make one, whatever is logged (%s)', async (level) => {
+    const place = gatewayPlace({ LOG_LEVEL: level })
+    const child = spawnCommand(place, ['serve'])
+    let said = ''
+    child.stderr?.setEncoding('utf8').on('data', (more: string) => {
+      said += more
+    })
+    await until(() => said.includes('\n') && /there is no key yet.* make one with: scripts\/apikey generate/.test(said), {
+      withinMs: 20_000,
+      what: 'the hint',
+    })
+    const ended = once(child, 'exit')
+    child.kill('SIGTERM')
+    expect(await ended).toEqual([0, null])
+    expect(said.match(/there is no key yet/g)).toHaveLength(1)
+    place.remove()
+  })
+})
