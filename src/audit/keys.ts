@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createFileOnce, makeFolder } from '../files/index.ts'
+import { createFileOnce, makeFolder, privacyFault } from '../files/index.ts'
 
 export interface LedgerKey {
   /** Raw 32 bytes, base64url: as it stands in open records. */
@@ -41,9 +41,8 @@ export function openLedgerKey(dir: string): LedgerKey {
   makeFolder(dir, 0o700)
   const file = keyFileOf(dir)
   if (!existsSync(file)) createKey(dir)
-  if ((statSync(file).mode & 0o007) !== 0) {
-    throw new Error(`${file} can be read by every user of this machine, so its signatures prove nothing. Mend it with: chmod 600 ${file}`)
-  }
+  const open = privacyFault(file, statSync(file).mode)
+  if (open !== null) throw new Error(`the signatures of a ledger prove nothing while ${open}`)
   const privateKey = createPrivateKey(readFileSync(file))
   const publicKey = createPublicKey(privateKey)
   const pem = publicKey.export({ format: 'pem', type: 'spki' }).toString()

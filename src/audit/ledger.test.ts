@@ -240,10 +240,10 @@ describe('the key', () => {
     expect(readFileSync(key, 'utf8')).toBe(before)
   })
 
-  it('is refused when everybody can read it', async () => {
+  it.each([0o644, 0o640])('is refused when others can read it (%o)', async (mode) => {
     await (await ledgerAt(place)).close()
-    chmodSync(join(place.keyDir, 'ledger.key'), 0o644)
-    await expect(ledgerAt(place)).rejects.toThrow(/can be read by every user.*chmod 600/)
+    chmodSync(join(place.keyDir, 'ledger.key'), mode)
+    await expect(ledgerAt(place)).rejects.toThrow(/ledger\.key can be read by other users.*chmod 600/)
   })
 
   it('is not shared by segments: another key begins another segment, and verify names the one it cannot check', async () => {

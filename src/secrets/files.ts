@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { createFileOnce, makeFolder } from '../files/index.ts'
+import { createFileOnce, makeFolder, privacyFault, shellWord } from '../files/index.ts'
 import { LIMITS, Secret } from '../kernel/index.ts'
 
 /** A secret file that cannot be used; its message says how to mend it. */
@@ -10,22 +10,20 @@ export class SecretFileFault extends Error {
 }
 
 /** The secret in a file, without the newline that editors add. Refuses a file that others on this machine can read. */
-export function readSecretFile(path: string, bytesMax: number = LIMITS.secretFileBytesMax): Secret {
+export function readSecretFile(path: string, bytesMax: number = LIMITS.secretFileBytesMax, whenEmpty = 'is empty'): Secret {
   const fd = openSecret(path)
   try {
     // The checks are made on the open descriptor: between a check by name and a read the file could be another one.
     const { mode, size, uid } = statOf(fd, path)
-    if ((mode & 0o077) !== 0) {
-      const octal = (mode & 0o777).toString(8).padStart(4, '0')
-      throw new SecretFileFault(`the secret file ${path} can be read by other users (mode ${octal}); run: chmod 600 ${quoted(path)}`)
-    }
+    const open = privacyFault(path, mode)
+    if (open !== null) throw new SecretFileFault(`the secret file ${open}`)
     const self = process.geteuid?.()
     if (self !== undefined && self !== 0 && uid !== self && uid !== 0) {
-      throw new SecretFileFault(`the secret file ${path} belongs to another user (uid ${uid}); run: chown ${self} ${quoted(path)}`)
+      throw new SecretFileFault(`the secret file ${path} belongs to another user (uid ${uid}); run: chown ${self} ${shellWord(path)}`)
     }
     if (size > bytesMax) throw new SecretFileFault(`the secret file ${path} has ${size} bytes; at most ${bytesMax} are read`)
     const text = readFileSync(fd, 'utf8').replace(/[\r\n]+$/, '')
-    if (text === '') throw new SecretFileFault(`the secret file ${path} is empty`)
+    if (text === '') throw new SecretFileFault(`the secret file ${path} ${whenEmpty}`)
     return new Secret(text)
   } finally {
     closeSync(fd)
@@ -68,4 +66,3 @@ function statOf(fd: number, path: string) {
 }
 
 const codeOf = (thrown: unknown) => (thrown instanceof Error && 'code' in thrown ? thrown.code : undefined)
-const quoted = (path: string) => `'${path.replaceAll("'", `'\\''`)}'`

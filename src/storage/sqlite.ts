@@ -2,7 +2,7 @@ import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type SQLite from 'better-sqlite3'
 import { Kysely, type SqliteDatabase, SqliteDialect } from 'kysely'
-import { makeFolder } from '../files/index.ts'
+import { isPrivate, makeFolder } from '../files/index.ts'
 import { GatewayError } from '../kernel/index.ts'
 import { keepingStatements, openSqlite, setPragma } from './keep.ts'
 import { migrate } from './migrations/index.ts'
@@ -72,7 +72,7 @@ function makePrivate(file: string): void {
     closeSync(openSync(file, 'wx', 0o600))
   } catch (thrown) {
     if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST')) throw thrown
-    if ((statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600)
+    if (!isPrivate(statSync(file).mode)) chmodSync(file, 0o600)
   }
 }
 
