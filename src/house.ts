@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, realpathSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, rmSync } from 'node:fs'
 import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { Hono } from 'hono'
@@ -10,10 +10,10 @@ import { type Config, hostName } from './config.ts'
 import { type Corridor, createCorridor, ownerGuard } from './gate/index.ts'
 import { createGateServer, type GateEnv, localPeer, trustedNetworks } from './http/index.ts'
 import { createIdentity, type Identity, refusedKeyId } from './identity/index.ts'
-import { type Clock, GatewayError, LIMITS, reasonOf } from './kernel/index.ts'
+import { type Clock, GatewayError, reasonOf } from './kernel/index.ts'
 import { createLimits } from './limits/index.ts'
 import { createMetrics, type Metrics } from './ops/index.ts'
-import { createHasher, loadOrCreateKey, readSecretFile } from './secrets/index.ts'
+import { createHasher, loadOrCreateKey, readKeyFile } from './secrets/index.ts'
 import { acquireOwner, openStore } from './storage/index.ts'
 
 /** Everything that owns the data directory, without the network: what `serve` builds on, and all that a key command needs. */
@@ -169,7 +169,7 @@ async function importFile({ identity, ledger, log }: Pick<House, 'identity' | 'l
     log.warn({ file }, 'API_KEYS_FILE is set, and there is no such file; no key was imported or disabled')
     return
   }
-  const content = readSecretFile(file, LIMITS.importFileBytesMax).reveal()
+  const { content, source } = readKeyFile(file)
   // Nobody asks for it over a socket, and yet it changes who may come in: so it is recorded before it is done, like any change.
   try {
     await ledger.lifecycle({ what: 'keys_import', detail: file })
@@ -180,11 +180,9 @@ async function importFile({ identity, ledger, log }: Pick<House, 'identity' | 'l
     )
     return
   }
-  const report = await identity.keys
-    .importLegacy(content, { rightsFromService: false, source: realpathSync(file) })
-    .catch((error: unknown) => {
-      throw new Error(`the keys of ${file}, which API_KEYS_FILE names, cannot be taken over`, { cause: error })
-    })
+  const report = await identity.keys.importLegacy(content, { rightsFromService: false, source }).catch((error: unknown) => {
+    throw new Error(`the keys of ${file}, which API_KEYS_FILE names, cannot be taken over`, { cause: error })
+  })
   const { imported, disabled, unchanged, skipped } = report
   log.info({ file, imported: imported.length, disabled: disabled.length, unchanged, skipped: skipped.length }, 'legacy keys imported')
   const ids = [...imported.map(({ id }) => `+${id}`), ...disabled.map((id) => `-${id}`)]

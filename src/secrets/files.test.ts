@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { loadOrCreateKey, readSecretFile, SecretFileFault } from './index.ts'
+import { loadOrCreateKey, readKeyFile, readSecretFile, SecretFileFault } from './index.ts'
 
 let dir: string
 beforeEach(() => {
@@ -46,6 +46,11 @@ describe('a secret file', () => {
   ])('that %s is refused with a clear message', (_what, path, message) => {
     const made = path()
     expect(() => readSecretFile(made)).toThrow(message)
+  })
+
+  it.each(['', '\n', ' \n'])('that should hold old keys and holds %j is refused with what to write into it', (text) => {
+    expect(() => readKeyFile(file(text))).toThrow(/secret is empty, .* where there are no keys it has to say \{\}/)
+    expect(readKeyFile(file('{}\n', 0o600, 'none')).content).toBe('{}')
   })
 
   it('that is a pipe does not hold the process', () => {
