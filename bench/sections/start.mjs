@@ -69,10 +69,17 @@ async function listTimes(gateway, times) {
   return measured
 }
 
+/** Every key, page after page, as `portcullis key list --json` asks for them. */
 export async function listAll({ home }) {
-  const { status, body } = await manage(home, 'GET', `/admin/api/keys?limit=${KEYS}`)
-  const { keys } = JSON.parse(body)
-  if (status !== 200 || keys.length !== KEYS) throw new BrokenBench(`a list of ${KEYS} keys: ${status}, ${keys?.length} keys`)
+  const seen = new Set()
+  for (let after = ''; after !== null; ) {
+    const { status, body } = await manage(home, 'GET', `/admin/api/keys?all=true${after && `&after=${after}`}`)
+    if (status !== 200) throw new BrokenBench(`a page of keys: ${status} ${body}`)
+    const { keys, next } = JSON.parse(body)
+    for (const { id } of keys) seen.add(id)
+    after = next
+  }
+  if (seen.size < KEYS) throw new BrokenBench(`a list of ${KEYS} keys has ${seen.size}`)
 }
 
 function outcome({ empty, many, lists, alone, memory }) {

@@ -22,7 +22,7 @@ export const presentKey = (key: KeyInfo): KeyView => ({
 /** The only time a key's text is shown. */
 export const presentNewKey = ({ key, apiKey }: KeyWithSecret): KeyWithSecretView => ({ ...presentKey(key), api_key: apiKey.reveal() })
 
-export const presentList = ({ keys, total }: KeyList): ListKeysAnswer => ({ keys: keys.map(presentKey), total })
+export const presentList = ({ keys, total, next }: KeyList): ListKeysAnswer => ({ keys: keys.map(presentKey), total, next })
 
 export const presentVerdict = ({ valid, reason, key }: KeyVerdict): ValidateKeyAnswer => ({ valid, reason, key: key && presentKey(key) })
 

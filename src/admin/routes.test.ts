@@ -41,6 +41,15 @@ describe('the key routes', () => {
     listKeysAnswer.strict().parse((await admin.request('GET', '/admin/api/keys')).body)
   })
 
+  it('list page by page, each of which says what the next one comes after', async () => {
+    const ids = [(await make()).id, (await make()).id, (await make()).id]
+    const page = async (query: string) => listKeysAnswer.parse((await admin.request('GET', `/admin/api/keys?${query}`)).body)
+    const first = await page('limit=2')
+    const second = await page(`limit=2&after=${first.next}`)
+    expect([first.total, second.total, second.next]).toEqual([3, null, null])
+    expect([...first.keys, ...second.keys].map(({ id }) => id).sort()).toEqual(ids.sort())
+  })
+
   it('disable, enable and rotate by id or the start of it, and tell the ledger which key it was', async () => {
     const { id } = await make()
     const at = `/admin/api/keys/${id.slice(0, 8)}`
@@ -79,7 +88,7 @@ describe('the key routes', () => {
     ['nothing', null],
   ])('refuse to make a key of %s, and make none', async (_what, body) => {
     expect((await admin.request('POST', '/admin/api/keys', body)).status).toBe(400)
-    expect(house.identity.keys.list({ all: true }).total).toBe(0)
+    expect((await house.identity.keys.list({ all: true })).total).toBe(0)
   })
 
   it('refuse a whole key where an id belongs, without writing it into the ledger or the answer', async () => {
@@ -90,7 +99,7 @@ describe('the key routes', () => {
   })
 
   it('refuse a query that they do not know', async () => {
-    for (const query of ['limit=0', 'limit=many', 'all=perhaps']) {
+    for (const query of ['limit=0', 'limit=many', 'limit=1001', 'all=perhaps', 'after=', 'after=nosuchkey']) {
       expect((await admin.request('GET', `/admin/api/keys?${query}`)).status).toBe(400)
     }
   })

@@ -28,7 +28,7 @@ export type AdminPerform = (c: Context, principal: Principal, body: unknown) => 
 export type AdminGuard = (policy: AdminPolicy, perform: AdminPerform) => Handler
 
 export interface KeyRouteParts {
-  readonly identity: Pick<Identity, 'keys'>
+  readonly identity: Pick<Identity, 'keys' | 'load'>
   readonly guard: AdminGuard
   readonly clock: Clock
 }
@@ -36,11 +36,18 @@ export interface KeyRouteParts {
 const DAY_MS = 86_400_000
 
 /** Key management, to be mounted under /admin/api. */
-export function keyRoutes({ identity: { keys }, guard, clock }: KeyRouteParts): Hono {
+export function keyRoutes({ identity, guard: admit, clock }: KeyRouteParts): Hono {
+  const { keys } = identity
+  // A command that runs by itself reads the keys into memory when it is asked for more than a list; a gateway has them there from its start.
+  const guard: AdminGuard = (policy, perform) =>
+    admit(policy, async (...asked) => {
+      await identity.load()
+      return perform(...asked)
+    })
   return new Hono()
     .get(
       '/keys',
-      guard(reads('/keys'), async (c) => ok(presentList(keys.list(listFilter(c))))),
+      admit(reads('/keys'), async (c) => ok(presentList(await keys.list(listFilter(c))))),
     )
     .get(
       '/keys/:id',
@@ -115,6 +122,6 @@ const ok = (body: unknown): AdminAnswer => ({ status: 200, body })
 const idOf: Target = (c) => c.req.param('id') ?? ''
 
 function listFilter(c: Context) {
-  const { all, user, limit } = readInput(listKeysInput, c.req.query())
-  return { all, ...(user !== undefined && { user }), ...(limit !== undefined && { limit }) }
+  const { all, user, limit, after } = readInput(listKeysInput, c.req.query())
+  return { all, ...(user !== undefined && { user }), ...(limit !== undefined && { limit }), ...(after !== undefined && { after }) }
 }

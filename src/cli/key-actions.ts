@@ -34,11 +34,28 @@ export interface RotateOptions {
 export const generateKey = (client: AdminClient, input: CreateKeyInput): Promise<KeyWithSecret> =>
   ask(client, keyWithSecret, 'POST', KEYS, input)
 
-export function listKeys(client: AdminClient, { all, user, limit }: ListOptions): Promise<ListKeysAnswer> {
-  const query = new URLSearchParams({ all: String(all) })
-  if (user !== undefined) query.set('user', user)
-  if (limit !== undefined) query.set('limit', String(limit))
-  return ask(client, listKeysAnswer, 'GET', `${KEYS}?${query}`)
+/** Page after page, so that neither the gateway nor this process ever holds all of many keys at once. */
+export async function* keyPages(
+  client: AdminClient,
+  { all, user, limit = Number.POSITIVE_INFINITY }: ListOptions,
+): AsyncGenerator<ListKeysAnswer> {
+  let left = limit
+  for (let after: string | null = ''; after !== null && left > 0; ) {
+    const query = new URLSearchParams({ all: String(all), limit: String(Math.min(left, LIMITS.listPageKeysMax)) })
+    if (user !== undefined) query.set('user', user)
+    if (after !== '') query.set('after', after)
+    const page: ListKeysAnswer = await ask(client, listKeysAnswer, 'GET', `${KEYS}?${query}`)
+    left -= page.keys.length
+    after = page.next
+    yield page
+  }
+}
+
+/** All of them at once, for who picks one. */
+export async function listKeys(client: AdminClient, options: ListOptions): Promise<readonly KeyView[]> {
+  const keys: KeyView[] = []
+  for await (const page of keyPages(client, options)) keys.push(...page.keys)
+  return keys
 }
 
 export const showKey = (client: AdminClient, id: string): Promise<KeyView> => ask(client, keyView, 'GET', pathOf(id))

@@ -22,6 +22,19 @@ export const terminal: Io = {
 }
 
 export const say = (io: Io, text: string) => void io.output.write(`${text}\n`)
+/** Writes as fast as the reader reads; false once nobody reads any longer, as in `key list | head`, which is an end and no fault. */
+export function writer({ output }: Io): (text: string) => Promise<boolean> {
+  let open = true
+  output.on('error', () => {
+    open = false
+  })
+  return (text) =>
+    new Promise((resolve) => {
+      if (open) output.write(text, (fault) => resolve(!fault && open))
+      else resolve(false)
+    })
+}
+
 /** For people beside the answer: where an answer is piped onward, this still reaches the terminal. */
 export const remark = (io: Io, text: string) => void io.errors.write(`${text}\n`)
 

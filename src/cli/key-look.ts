@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
-import { listKeys, showKey, validateKey } from './key-actions.ts'
+import { showKey, validateKey } from './key-actions.ts'
 import { type Frame, ID, json, jsonOption, printer, wholeNumber } from './key-frame.ts'
 import { type Io, readPiped, say } from './key-io.ts'
+import { type ListFlags, listJson, listTable } from './key-list.ts'
 import { EXIT, Exit } from './terminal.ts'
 
 export function addList(key: Command, { run, io }: Frame): void {
@@ -10,14 +11,11 @@ export function addList(key: Command, { run, io }: Frame): void {
     .description('active keys, newest first')
     .option('--all', 'disabled and expired keys too', false)
     .option('-u, --user <name>', 'only this user')
-    .option('--limit <n>', 'how many at most (default: 100; with --json all)', wholeNumber(1, 100_000))
+    .option('--limit <n>', 'how many at most (default: 100; with --json all)', wholeNumber(1, 999_999_999))
     .addOption(jsonOption())
-    .action((options: { all: boolean; user?: string; limit?: number; json?: boolean }) =>
+    .action(({ json: asJson = false, ...flags }: ListFlags & { json?: boolean }) =>
       run(async (client) => {
-        const { json: asJson = false, ...rest } = options
-        const answer = await listKeys(client, asJson ? rest : { limit: 100, ...rest })
-        if (asJson) json(io, client, answer)
-        else say(io, (await printer()).listText(answer, io.clock.nowMs()))
+        await (asJson ? listJson : listTable)(client, io, flags)
         return EXIT.done
       }),
     )

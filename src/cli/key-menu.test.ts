@@ -54,7 +54,7 @@ describe('the key menu', () => {
     const keys = [...new Set(screen().match(/pcl_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}/g))]
     expect(keys).toHaveLength(1)
     expect(await present(house.identity, keys[0] ?? '')).toMatch(/^in /)
-    expect(house.identity.keys.list().keys).toMatchObject([
+    expect((await house.identity.keys.list()).keys).toMatchObject([
       { user: 'grace', rights: ['text', 'embedding'], description: '', rate: null, expiresMs: null },
     ])
   })
@@ -67,7 +67,7 @@ describe('the key menu', () => {
     await answer('nothing was changed')
     await answer('What shall be done?', CTRL_C)
     expect(await done).toBe(0)
-    expect(house.identity.keys.list().total).toBe(0)
+    expect((await house.identity.keys.list()).total).toBe(0)
   })
 
   it('disables a key that is found by typing part of its user', async () => {
@@ -80,6 +80,6 @@ describe('the key menu', () => {
     await answer(`disabled ${key.id}`)
     await answer('What shall be done?', CTRL_C)
     expect(await done).toBe(0)
-    expect(house.identity.keys.list().keys.map(({ user }) => user)).toEqual(['ada'])
+    expect((await house.identity.keys.list()).keys.map(({ user }) => user)).toEqual(['ada'])
   })
 })

@@ -5,7 +5,8 @@ import { LIMITS, parseRate, rightsOf, visible } from '../kernel/index.ts'
 import * as actions from './key-actions.ts'
 import type { AdminClient } from './key-client.ts'
 import type { Io } from './key-io.ts'
-import { importText, keyText, listText, rightsText, verdictText } from './key-print.ts'
+import { importText, keyText, rightsText, verdictText } from './key-print.ts'
+import { KeyTable } from './key-table.ts'
 import { EXIT, Exit } from './terminal.ts'
 
 /** A step that was given up with Ctrl-C or Escape: back to the menu, and out of it from there. */
@@ -118,8 +119,13 @@ async function pickExpiry(desk: Desk): Promise<number | null> {
   return Number(await text(desk, { message: 'In how many days?', placeholder: '7', wrong: wrongDays }))
 }
 
+/** What fits on a screen; one page. */
+const MENU_KEYS = 50
+
 async function list({ client, io, streams }: Desk): Promise<void> {
-  clack.log.message(listText(await actions.listKeys(client, { all: false, limit: 50 }), io.clock.nowMs()), streams)
+  for await (const page of actions.keyPages(client, { all: false, limit: MENU_KEYS })) {
+    clack.log.message(new KeyTable(io.clock.nowMs()).page(page), streams)
+  }
 }
 
 async function show(desk: Desk): Promise<void> {
@@ -188,7 +194,7 @@ async function importFile(desk: Desk): Promise<void> {
 
 /** A key to choose by typing part of its id, user or description. */
 async function pickKey(desk: Desk, suits: (key: KeyView) => boolean): Promise<KeyView> {
-  const { keys } = await actions.listKeys(desk.client, { all: true })
+  const keys = await actions.listKeys(desk.client, { all: true })
   const found = keys.filter(suits)
   if (found.length === 0) throw new Exit(EXIT.negative, 'There is no such key')
   const picked = await clack.autocomplete({

@@ -1,9 +1,9 @@
 import Table from 'cli-table3'
 import pc from 'picocolors'
-import type { ImportKeysAnswer, KeyView, ListKeysAnswer, ValidateKeyAnswer } from '../contract/index.ts'
-import { CAPABILITIES, clip, RIGHT_ALIASES, visible } from '../kernel/index.ts'
+import type { ImportKeysAnswer, KeyView, ValidateKeyAnswer } from '../contract/index.ts'
+import { CAPABILITIES, RIGHT_ALIASES, visible } from '../kernel/index.ts'
 
-const STATE_COLOURS = { active: pc.green, disabled: pc.red, expired: pc.yellow } as const
+export const STATE_COLOURS = { active: pc.green, disabled: pc.red, expired: pc.yellow } as const
 
 /** No frames: a table that can be copied, and that grep and awk do not stumble over. */
 const PLAIN = {
@@ -25,25 +25,6 @@ const PLAIN = {
     middle: '  ',
   },
   style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
-}
-
-export function listText({ keys, total }: ListKeysAnswer, nowMs: number): string {
-  if (total === 0) return 'No keys. Make one with: portcullis key generate -u NAME -s chat'
-  const head = ['ID', 'USER', 'RIGHTS', 'STATE', 'EXPIRES', 'LAST USED', 'DESCRIPTION'].map((title) => pc.dim(title))
-  const table = new Table({ ...PLAIN, head })
-  for (const key of keys) {
-    table.push([
-      key.id,
-      visible(key.user),
-      rightsText(key.rights),
-      stateText(key),
-      when(key.expires_at, nowMs) ?? 'never',
-      when(key.last_used_at, nowMs) ?? 'never',
-      clip(key.description, 40),
-    ])
-  }
-  const more = keys.length < total ? `\n${pc.dim(`${keys.length} newest of ${total}; --limit shows more`)}` : ''
-  return trimmed(table.toString()) + more
 }
 
 export function keyText(key: KeyView, nowMs: number): string {

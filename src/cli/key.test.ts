@@ -93,7 +93,7 @@ describe('portcullis key generate', () => {
     ['nothing at all, from a script', []],
   ])('ends with 2 for %s, and makes no key', async (_what, args) => {
     expect((await key(args)).status).toBe(2)
-    expect(house.identity.keys.list({ all: true }).total).toBe(0)
+    expect((await house.identity.keys.list({ all: true })).total).toBe(0)
   })
 })
 
@@ -109,6 +109,10 @@ describe('portcullis key, for keys that are there', () => {
     expect((await key(['list', '--all', '--limit', '1'])).out).toContain('1 newest of 2')
     expect(JSON.parse((await key(['list', '--all', '--json'])).out)).toMatchObject({ total: 2, keys: [{ id: two }, { id: one }] })
     expect((await key(['list', '-u', 'nobody'])).out).toContain('No keys')
+    for (const more of [[], ['-u', 'nobody'], ['--limit', '1']]) {
+      const { out: text } = await key(['list', '--all', '--json', ...more])
+      expect(text).toBe(`${JSON.stringify(JSON.parse(text), null, 2)}\n`)
+    }
   })
 
   it('shows, disables, enables, and says which store it changed', async () => {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { LIMITS } from '../kernel/index.ts'
 
 /** Wire shapes of key management, spoken over the management socket now and the admin API later. */
 const rightsText = z.array(z.string().min(1).max(64)).min(1).max(64)
@@ -38,11 +39,12 @@ export const importKeysInput = z.strictObject({
   source: z.string().min(1).max(4_096).optional(),
 })
 
-/** The query of a list; without `all`, active keys only. */
+/** The query of a page of keys; without `all`, active keys only. `after` is the `next` of the page before. */
 export const listKeysInput = z.strictObject({
   all: z.stringbool().default(false),
   user: z.string().min(1).max(64).optional(),
-  limit: z.coerce.number().int().min(1).max(100_000).optional(),
+  limit: z.coerce.number().int().min(1).max(LIMITS.listPageKeysMax).optional(),
+  after: z.string().min(1).max(64).optional(),
 })
 
 export const keyState = z.enum(['active', 'disabled', 'expired'])
@@ -65,8 +67,8 @@ export const keyView = z.object({
 })
 export type KeyView = z.infer<typeof keyView>
 
-/** Newest first; `total` counts those that the limit left out as well. */
-export const listKeysAnswer = z.object({ keys: z.array(keyView), total: z.number().int() })
+/** Newest first. `total` counts those on other pages as well, and only the first page has it; `next` is null on the last. */
+export const listKeysAnswer = z.object({ keys: z.array(keyView), total: z.number().int().nullable(), next: z.string().nullable() })
 
 /** The only answers that ever hold a whole key; it is shown once. */
 export const keyWithSecret = keyView.extend({ api_key: z.string() })

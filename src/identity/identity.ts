@@ -7,7 +7,7 @@ import { Keyring } from './keyring.ts'
 import { createKeyService, type KeyService } from './keys.ts'
 import { RecordMaker } from './load.ts'
 import type { IdentityLog } from './log.ts'
-import { createKeyStore, type KeyRow } from './store.ts'
+import { createKeyStore, type KeyStore } from './store.ts'
 import { UseLog } from './uses.ts'
 
 export interface IdentityParts {
@@ -29,7 +29,7 @@ export interface IdentityStats {
 }
 
 export interface Identity {
-  /** Takes every key of the store into memory. Until then all keys are unknown. */
+  /** Takes every key of the store into memory, once. Until then all keys are unknown, and only `keys.list` answers truly. */
   load(): Promise<{ readonly keys: number; readonly unreadable: number }>
   /**
    * The principal of a presented key: at once for a secret verified before in this process, else a promise. Throws or rejects with
@@ -62,10 +62,17 @@ export function createIdentity({ store, secrets: { hasher, pepper }, clock, log 
       }
     }
   }
+  let loading: ReturnType<Identity['load']> | null = null
   const keys = createKeyService({ ring, store: keyStore, maker, hasher, authenticator, clock, log, inTurn: turnstile(), stopped })
 
   return {
-    load: async () => fill(ring, maker, await keyStore.allKeys(), log),
+    load: () => {
+      loading ??= fill(ring, maker, keyStore, log).catch((thrown: unknown) => {
+        loading = null
+        throw thrown
+      })
+      return loading
+    },
     authenticate: (credential, address) => authenticator.authenticate(credential, address),
     keys,
     onStopped: (listener) => {
@@ -78,17 +85,16 @@ export function createIdentity({ store, secrets: { hasher, pepper }, clock, log 
   }
 }
 
-function fill(ring: Keyring, maker: RecordMaker, rows: readonly KeyRow[], log: IdentityLog) {
+async function fill(ring: Keyring, maker: RecordMaker, store: KeyStore, log: IdentityLog) {
   let unreadable = 0
   ring.clear()
-  for (const row of rows) {
-    try {
-      ring.add(maker.recordOf(row))
-    } catch (thrown) {
-      // One damaged row must not keep every other key out.
-      unreadable += 1
-      log.error({ key: row.id, reason: reasonOf(thrown) }, 'a key of the store cannot be read and is unknown here')
+  await store.keysByAge((rows) => {
+    for (const row of rows) {
+      const record = maker.readable(row, log)
+      if (record === null) unreadable += 1
+      else ring.add(record)
     }
-  }
+  })
+  ring.whole = true
   return { keys: ring.size, unreadable }
 }

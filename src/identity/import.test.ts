@@ -80,7 +80,7 @@ describe('importing an old key file', () => {
     await load({ [B]: entry() }, { source: '/etc/other.json' })
     await load({}, { source: '/etc/third.json' })
     await load({}, {})
-    expect(house.identity.keys.list().total).toBe(3)
+    expect((await house.identity.keys.list()).total).toBe(3)
     await load({}, { source })
     expect(house.identity.keys.show('e5c4b8c2').state).toBe('disabled')
     expect([house.identity.keys.show('f00dfeed').state, house.identity.keys.show(own.key.id).state]).toEqual(['active', 'active'])
@@ -136,7 +136,7 @@ describe('importing an old key file', () => {
     const thrown = await load(content).catch((error: unknown) => error)
     expect(thrown).toMatchObject({ code, cause: undefined })
     expect(String(thrown)).not.toContain('e5c4b8c2')
-    expect(house.identity.keys.list().total).toBe(1)
+    expect((await house.identity.keys.list()).total).toBe(1)
   })
 
   it('reads a byte order mark, epoch seconds and zoned times', async () => {

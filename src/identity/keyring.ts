@@ -4,7 +4,11 @@ import type { KeyRecord } from './record.ts'
 
 /** Every key of the store, in memory: by key id, by the id inside a rotated legacy key's text, and by the lookup HMAC of a legacy key. */
 export class Keyring {
+  /** True once every key of the store is in it; until then only the store knows them all. */
+  whole = false
   readonly #byId = new Map<string, KeyRecord>()
+  /** Oldest first, the id deciding between those of the same millisecond, as the store has them. */
+  readonly #byAge: KeyRecord[] = []
   readonly #byAlias = new Map<string, KeyRecord>()
   readonly #byLookup = new Map<string, KeyRecord>()
   readonly #lookupDigest: (text: string) => Buffer
@@ -17,12 +21,29 @@ export class Keyring {
     return this.#byId.size
   }
 
-  all(): Iterable<KeyRecord> {
-    return this.#byId.values()
+  /** Oldest first. */
+  all(): readonly KeyRecord[] {
+    return this.#byAge
+  }
+
+  /** How many keys are older than this one: where it stands in `all`. */
+  olderThan(record: KeyRecord): number {
+    let [from, to] = [0, this.#byAge.length]
+    while (from < to) {
+      const middle = (from + to) >>> 1
+      const other = this.#byAge[middle]
+      if (other !== undefined && isOlder(other, record)) from = middle + 1
+      else to = middle
+    }
+    return from
   }
 
   add(record: KeyRecord): void {
     this.#byId.set(record.fields.id, record)
+    const newest = this.#byAge.at(-1)
+    // An imported key may be older than those that are here already.
+    if (newest === undefined || isOlder(newest, record)) this.#byAge.push(record)
+    else this.#byAge.splice(this.olderThan(record), 0, record)
     if (record.fields.lookup !== null) this.#byLookup.set(record.fields.lookup, record)
     this.noteAlias(record)
   }
@@ -58,5 +79,11 @@ export class Keyring {
     this.#byId.clear()
     this.#byAlias.clear()
     this.#byLookup.clear()
+    this.#byAge.length = 0
+    this.whole = false
   }
+}
+
+function isOlder({ fields: one }: KeyRecord, { fields: other }: KeyRecord): boolean {
+  return one.createdMs === other.createdMs ? one.id < other.id : one.createdMs < other.createdMs
 }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ManualClock, manualClock } from '../../test/support/clock.ts'
 import { type KeyHouse, newKey, openKeyHouse, present } from '../../test/support/key-house.ts'
 import { LIMITS } from '../kernel/index.ts'
+import type { KeyFilter } from './listing.ts'
 
 let clock: ManualClock
 let house: KeyHouse
@@ -66,7 +67,7 @@ describe('making keys', () => {
   it('leaves no key behind when the store does not take it', async () => {
     await house.store.db.schema.alterTable('keys').renameTo('keys_away').execute()
     expect(await rejected(() => make())).toBe('STORE_UNAVAILABLE')
-    expect(house.identity.keys.list({ all: true }).total).toBe(0)
+    expect((await house.identity.keys.list({ all: true })).total).toBe(0)
     await house.store.db.schema.alterTable('keys_away').renameTo('keys').execute()
     await make()
   })
@@ -81,13 +82,13 @@ describe('finding keys', () => {
     }
     const [first = '', second, third] = ids
     await house.identity.keys.disable(first)
-    const listed = (filter?: Parameters<typeof house.identity.keys.list>[0]) => house.identity.keys.list(filter).keys.map(({ id }) => id)
-    expect(listed()).toEqual([third, second])
-    expect(listed({ all: true })).toEqual([third, second, first])
-    expect(listed({ all: true, user: 'ada' })).toEqual([second, first])
-    expect(house.identity.keys.list({ all: true, limit: 1 })).toMatchObject({ total: 3, keys: [{ id: third }] })
+    const listed = async (filter?: KeyFilter) => (await house.identity.keys.list(filter)).keys.map(({ id }) => id)
+    expect(await listed()).toEqual([third, second])
+    expect(await listed({ all: true })).toEqual([third, second, first])
+    expect(await listed({ all: true, user: 'ada' })).toEqual([second, first])
+    expect(await house.identity.keys.list({ all: true, limit: 1 })).toMatchObject({ total: 3, keys: [{ id: third }] })
     house = await house.reopen()
-    expect(listed({ all: true })).toEqual([third, second, first])
+    expect(await listed({ all: true })).toEqual([third, second, first])
   })
 
   it('takes an id, its start where only one key starts so, and an id with its prefix', async () => {

@@ -4,6 +4,7 @@ import { keyIdOf, LEGACY_KEY_PATTERN, mintKey } from './format.ts'
 import type { House } from './house.ts'
 import { type ImportOptions, type ImportReport, importLegacy } from './import.ts'
 import { infoOf, type KeyInfo, type KeyState, type KeyWithSecret, stateOf } from './info.ts'
+import { type KeyFilter, type KeyList, listKeys } from './listing.ts'
 import type { KeyRecord } from './record.ts'
 import type { RefusalReason } from './refusal.ts'
 import { type RotateOptions, Rotations } from './rotations.ts'
@@ -19,29 +20,16 @@ export interface NewKeyInput {
   readonly concurrency: number
 }
 
-export interface KeyFilter {
-  /** Disabled and expired keys too. */
-  readonly all?: boolean
-  readonly user?: string
-  readonly limit?: number
-}
-
-export interface KeyList {
-  readonly keys: readonly KeyInfo[]
-  /** How many there are, though the limit let fewer through. */
-  readonly total: number
-}
-
 export interface KeyVerdict {
   readonly valid: boolean
   readonly reason: RefusalReason | Exclude<KeyState, 'active'> | null
   readonly key: KeyInfo | null
 }
 
-/** Key management, whoever asks for it. Every method answers after the store has it; `idOrStart` is what `findKey` understands. */
+/** Key management, whoever asks for it. Every method answers after the store has it; all but `list` want the keys loaded. `idOrStart` is what `findKey` understands. */
 export interface KeyService {
   create(input: NewKeyInput): Promise<KeyWithSecret>
-  list(filter?: KeyFilter): KeyList
+  list(filter?: KeyFilter): Promise<KeyList>
   show(idOrStart: string): KeyInfo
   disable(idOrStart: string, options?: { readonly now?: boolean }): Promise<KeyInfo>
   enable(idOrStart: string): Promise<KeyInfo>
@@ -128,18 +116,6 @@ function refuseHugeRate(text: string | null): void {
   if (rate.count > LIMITS.rateCountMax) {
     throw new GatewayError('BODY_INVALID', { detail: `A rate counts at most ${LIMITS.rateCountMax} calls; say ${text} in a shorter unit` })
   }
-}
-
-function listKeys({ ring, clock }: House, { all = false, user, limit = Number.POSITIVE_INFINITY }: KeyFilter): KeyList {
-  const nowMs = clock.nowMs()
-  const wanted: KeyRecord[] = []
-  for (const record of ring.all()) {
-    if (user !== undefined && record.fields.user !== user) continue
-    if (all || stateOf(record, nowMs) === 'active') wanted.push(record)
-  }
-  // Memory holds them oldest first; people look for what they made last.
-  const newest = wanted.slice(Math.max(0, wanted.length - limit)).reverse()
-  return { keys: newest.map((record) => infoOf(record, nowMs)), total: wanted.length }
 }
 
 async function validateKey(house: House, text: string): Promise<KeyVerdict> {

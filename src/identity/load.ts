@@ -1,24 +1,36 @@
-import { asKeyId, asTenantId, asUserId, type KeyLimits, parseRate, type Right, rightsOf } from '../kernel/index.ts'
+import { asKeyId, asTenantId, asUserId, type KeyLimits, parseRate, type Right, reasonOf, rightsOf } from '../kernel/index.ts'
+import type { IdentityLog } from './log.ts'
 import { KeyRecord } from './record.ts'
 import type { KeyRow } from './store.ts'
 
-/** Rows into records. Equal rights and limits share one object: 100,000 keys have a handful of each. */
+/** Rows into records. What many keys have alike (rights, limits, user, tenant) is one object for them all: a driver makes a text anew for each row. */
 export class RecordMaker {
   readonly #rights = new Map<string, ReadonlySet<Right>>()
   readonly #limits = new Map<string, KeyLimits>()
+  readonly #texts = new Map<string, string>()
+
+  /** Null for a row that no version of ours wrote: one damaged row must not keep every other key out. */
+  readable(row: KeyRow, log: IdentityLog): KeyRecord | null {
+    try {
+      return this.recordOf(row)
+    } catch (thrown) {
+      log.error({ key: row.id, reason: reasonOf(thrown) }, 'a key of the store cannot be read and is unknown here')
+      return null
+    }
+  }
 
   /** Throws on a row that no version of ours wrote. */
   recordOf(row: KeyRow): KeyRecord {
     const fields = {
       id: asKeyId(row.id),
-      tenant: asTenantId(row.tenant),
-      userId: asUserId(row.user_id),
-      user: row.user,
+      tenant: asTenantId(this.#one(row.tenant)),
+      userId: asUserId(this.#one(row.user_id)),
+      user: this.#one(row.user),
       rights: this.rights(row.rights),
       description: row.description,
       limits: this.limits(row.rate ?? null, row.concurrency),
       createdMs: row.created_ms,
-      legacySource: row.legacy_source ?? null,
+      legacySource: row.legacy_source ? this.#one(row.legacy_source) : null,
       lookup: row.lookup_hmac ?? null,
     }
     const state = {
@@ -29,6 +41,13 @@ export class RecordMaker {
     }
     const old = row.old_secret_phc ? { phc: row.old_secret_phc, untilMs: row.old_secret_until_ms ?? 0 } : null
     return new KeyRecord(fields, state, { phc: row.secret_phc, old, alias: row.alias ? asKeyId(row.alias) : null })
+  }
+
+  #one(text: string): string {
+    const known = this.#texts.get(text)
+    if (known !== undefined) return known
+    this.#texts.set(text, text)
+    return text
   }
 
   rights(json: string): ReadonlySet<Right> {

@@ -29,12 +29,27 @@ export class SecretSlot {
   untilMs: number
   /** HMAC under the per-process secret, once argon2 has accepted the secret in this process. */
   verified: Buffer | null = null
-  principal: KeyPrincipal
+  readonly #fields: KeyFields
+  #isOld: boolean
+  #principal: KeyPrincipal | null = null
 
-  constructor(phc: string, untilMs: number, principal: KeyPrincipal) {
+  constructor(phc: string, fields: KeyFields, old: { untilMs: number } | null = null) {
     this.phc = phc
+    this.untilMs = old?.untilMs ?? Number.POSITIVE_INFINITY
+    this.#fields = fields
+    this.#isOld = old !== null
+  }
+
+  /** Made when the secret is first used, for most keys of a store are asleep. */
+  get principal(): KeyPrincipal {
+    this.#principal ??= principalOf(this.#fields, this.#isOld)
+    return this.#principal
+  }
+
+  becomeOld(untilMs: number): void {
     this.untilMs = untilMs
-    this.principal = principal
+    this.#isOld = true
+    this.#principal = null
   }
 }
 
@@ -69,8 +84,8 @@ export class KeyRecord {
     this.rotatedMs = state.rotatedMs
     this.usedMs = state.usedMs ?? 0
     this.alias = secrets.alias
-    this.current = new SecretSlot(secrets.phc, Number.POSITIVE_INFINITY, principalOf(fields, false))
-    this.old = secrets.old && new SecretSlot(secrets.old.phc, secrets.old.untilMs, principalOf(fields, true))
+    this.current = new SecretSlot(secrets.phc, fields)
+    this.old = secrets.old && new SecretSlot(secrets.old.phc, fields, secrets.old)
   }
 
   /** The slot whose verified secret has this digest. */
@@ -95,8 +110,7 @@ export class KeyRecord {
   }
 
   rotate(fresh: SecretSlot, at: { rotatedMs: number; oldUntilMs: number }): void {
-    this.current.untilMs = at.oldUntilMs
-    this.current.principal = principalOf(this.fields, true)
+    this.current.becomeOld(at.oldUntilMs)
     this.old = this.current
     this.current = fresh
     this.rotatedMs = at.rotatedMs
@@ -122,7 +136,7 @@ export class KeyRecord {
   }
 }
 
-export function principalOf(fields: KeyFields, oldSecret: boolean): KeyPrincipal {
+function principalOf(fields: KeyFields, oldSecret: boolean): KeyPrincipal {
   const { tenant, id, user, rights, limits } = fields
   return Object.freeze({ tenant, kind: 'key' as const, id, user, rights, limits, oldSecret })
 }

@@ -2,7 +2,7 @@ import { GatewayError, type KeyId, LIMITS, newKeyId, newRotationId, Secret } fro
 import { mintKey } from './format.ts'
 import type { House } from './house.ts'
 import { infoOf, type KeyWithSecret } from './info.ts'
-import { type KeyRecord, principalOf, SecretSlot } from './record.ts'
+import { type KeyRecord, SecretSlot } from './record.ts'
 
 export interface RotateOptions {
   /** How long the secret from before stays valid; 0 ends it at once. */
@@ -60,7 +60,7 @@ export class Rotations {
     const oldUntilMs = rotatedMs + graceMs
     const { alias, fields, current } = record
     await store.rotate({ id: newRotationId(), keyId: fields.id, idempotencyKey, rotatedMs, oldUntilMs, phc, oldPhc: current.phc, alias })
-    const fresh = new SecretSlot(phc, Number.POSITIVE_INFINITY, principalOf(fields, false))
+    const fresh = new SecretSlot(phc, fields)
     authenticator.remember(fresh, apiKey)
     record.rotate(fresh, { rotatedMs, oldUntilMs })
     ring.noteAlias(record)

@@ -66,8 +66,8 @@ async function opsRoutes(): Promise<string[]> {
 
 function socketRoutes(): string[] {
   const guard = () => () => new Response()
-  const keys = {} as Parameters<typeof keyRoutes>[0]['identity']['keys'] // never called
-  return keyRoutes({ identity: { keys }, guard, clock: systemClock }).routes.map(({ method, path }) => `${method} /admin/api${path} owner`)
+  const identity = {} as Parameters<typeof keyRoutes>[0]['identity'] // never called
+  return keyRoutes({ identity, guard, clock: systemClock }).routes.map(({ method, path }) => `${method} /admin/api${path} owner`)
 }
 
 describe('docs/services.md', () => {

@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest'
+import type { KeyView } from '../contract/index.ts'
+import { KeyTable, width } from './key-table.ts'
+
+const NOW_MS = Date.parse('2026-11-21T12:00:00Z')
+const key = (over: Partial<KeyView> = {}): KeyView => ({
+  id: 'abcdefghijkl',
+  user: 'ada',
+  rights: ['text', 'embedding'],
+  description: 'laptop',
+  state: 'active',
+  rate: null,
+  concurrency: 100,
+  created_at: '2026-11-20T12:00:00.000Z',
+  expires_at: '2026-12-21T12:00:00.000Z',
+  disabled_at: null,
+  rotated_at: null,
+  old_secret_until: null,
+  last_used_at: null,
+  legacy: false,
+  ...over,
+})
+const plain = (text: string) => text.replace(/\u001b\[\d+m/g, '')
+
+describe('the table of keys', () => {
+  it('has its head once, columns as wide as the first page wants, and cuts nothing later', () => {
+    const table = new KeyTable(NOW_MS)
+    const first = plain(table.page({ keys: [key(), key({ user: 'grace', description: '' })], total: 3 })).split('\n')
+    expect(first).toEqual([
+      'ID            USER   RIGHTS  STATE   EXPIRES                         LAST USED  DESCRIPTION',
+      'abcdefghijkl  ada    chat    active  2026-12-21 12:00 UTC (in 30 d)  never      laptop',
+      'abcdefghijkl  grace  chat    active  2026-12-21 12:00 UTC (in 30 d)  never',
+    ])
+    expect(plain(table.page({ keys: [key({ user: 'a-longer-name' })], total: null }))).toBe(
+      'abcdefghijkl  a-longer-name  chat    active  2026-12-21 12:00 UTC (in 30 d)  never      laptop',
+    )
+  })
+
+  it('shows what callers wrote without obeying it', () => {
+    expect(plain(new KeyTable(NOW_MS).page({ keys: [key({ description: 'x\u001b[2J\ny' })], total: 1 }))).toContain('x\\u001b[2J\\u000ay')
+  })
+
+  it('counts places of a terminal, not characters', () => {
+    expect([width('ada'), width('日本'), width('é'), width('e\u0301'), width('')]).toEqual([3, 4, 1, 1, 0])
+  })
+})
