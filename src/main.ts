@@ -51,7 +51,8 @@ export async function startGateway(first: Config, { log, clock = systemClock, co
         // Whatever can fail comes first, so that a reload that failed has changed nothing.
         await house.importLegacyKeys(next)
         const before = running
-        running = furnish(next, life)
+        running = furnish(next, life, before.health)
+        carrier.resizeQueues(next.services)
         running.health.start()
         before.health.stop()
         log.level = next.logLevel
@@ -93,10 +94,10 @@ interface Running {
   readonly trusted: TrustedNetworks
 }
 
-function furnish(config: Config, life: Life): Running {
+function furnish(config: Config, life: Life, before?: Health): Running {
   const { house, carrier, clock, log } = life
   const { services } = config
-  const health = createHealth({ services, probeOf: ({ dialect }) => probeOf(dialect), clock, log })
+  const health = createHealth({ services, probeOf: ({ dialect }) => probeOf(dialect), clock, log, known: before?.read() ?? [] })
   const app = buildApp({
     services,
     corridor: house.corridor,

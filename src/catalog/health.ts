@@ -32,6 +32,8 @@ export interface HealthParts {
   readonly services: readonly Service[]
   readonly probeOf: (service: Service) => Probe
   readonly clock: Clock
+  /** What a reload takes over: a backend that is still the same has not changed its state. */
+  readonly known?: readonly BackendHealth[]
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
 }
 
@@ -56,11 +58,17 @@ function sentence(service: Service, error: unknown): string {
   return [`${service.url} ${words}.`, HINTS[service.name] ?? ''].join(' ').trim()
 }
 
-export function createHealth({ services, probeOf, clock, log }: HealthParts): Health {
+const sameBackend =
+  ({ service, url, dialect }: BackendHealth) =>
+  (one: Service): boolean =>
+    one.name === service && one.url === url && one.dialect === dialect
+
+export function createHealth({ services, probeOf, clock, known = [], log }: HealthParts): Health {
   // Its own connections: a probe must not wait behind the streams of the service it asks about.
   const agent = new Agent({ connections: 2, connect: { timeout: LIMITS.probeMsMax } })
   const states = new Map<string, BackendHealth>()
   let timer: NodeJS.Timeout | null = null
+  let stopped = false
 
   const ask = async (service: Service): Promise<Pick<BackendHealth, 'up' | 'latencyMs' | 'note'>> => {
     const probe = probeOf(service)
@@ -89,6 +97,8 @@ export function createHealth({ services, probeOf, clock, log }: HealthParts): He
   const checkOne = async (service: Service): Promise<void> => {
     const before = states.get(service.name)
     const now = await ask(service)
+    // Its connection was closed by us, which says nothing of the backend.
+    if (stopped) return
     const changed = before === undefined || before.up !== now.up
     if (changed && !now.up) log.warn({ service: service.name, url: service.url }, `backend down: ${now.note}`)
     if (changed && now.up) log.info({ service: service.name, url: service.url }, 'backend up')
@@ -97,6 +107,7 @@ export function createHealth({ services, probeOf, clock, log }: HealthParts): He
   }
 
   const enabled = services.filter((service) => service.enabled)
+  for (const state of known) if (state.up !== null && enabled.some(sameBackend(state))) states.set(state.service, state)
   const check = async (): Promise<void> => {
     await Promise.all(enabled.map(checkOne))
   }
@@ -119,6 +130,7 @@ export function createHealth({ services, probeOf, clock, log }: HealthParts): He
       timer.unref()
     },
     stop() {
+      stopped = true
       if (timer !== null) clearInterval(timer)
       void agent.destroy()
     },

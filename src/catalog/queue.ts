@@ -4,8 +4,10 @@ import { GatewayError, LIMITS } from '../kernel/index.ts'
 export type Release = () => void
 
 export interface BackendQueue {
-  /** Resolves with a place, in order of arrival; rejects when the queue is full, the wait is too long, or the caller leaves. */
-  enter(signal: AbortSignal): Promise<Release>
+  /** Resolves with a place, when it is the caller's turn; rejects when the queue is full, the wait is too long, or the caller leaves. */
+  enter(caller: string, signal: AbortSignal): Promise<Release>
+  /** For a reload. Fewer places take effect as jobs end; who waits has more of them at once. */
+  resize(concurrency: number): void
   readonly inFlight: number
   readonly waiting: number
 }
@@ -18,8 +20,9 @@ interface Waiter {
 const nothing: Release = () => {}
 
 export function createQueue(name: string, concurrency: number): BackendQueue {
+  let placesMax = concurrency
   let inFlight = 0
-  const waiters = new Set<Waiter>()
+  const lines = new Lines()
 
   const take = (): Release => {
     inFlight += 1
@@ -28,20 +31,20 @@ export function createQueue(name: string, concurrency: number): BackendQueue {
       if (!held) return
       held = false
       inFlight -= 1
-      const next = waiters.values().next()
-      if (!next.done && inFlight < concurrency) {
-        waiters.delete(next.value)
-        next.value.admit(take())
-      }
+      admitNext()
     }
   }
 
-  const wait = (signal: AbortSignal): Promise<Release> =>
+  const admitNext = (): void => {
+    while (lines.waiting > 0 && (placesMax === 0 || inFlight < placesMax)) lines.next()?.admit(take())
+  }
+
+  const wait = (caller: string, signal: AbortSignal): Promise<Release> =>
     new Promise((resolve, reject) => {
       const leave = (): void => waiter.refuse(new GatewayError('BODY_INCOMPLETE', { reason: 'the caller left while waiting' }))
       const settle = (): void => {
         clearTimeout(timer)
-        waiters.delete(waiter)
+        lines.remove(caller, waiter)
         signal.removeEventListener('abort', leave)
       }
       const waiter: Waiter = {
@@ -58,25 +61,75 @@ export function createQueue(name: string, concurrency: number): BackendQueue {
         () => waiter.refuse(new GatewayError('QUEUE_FULL', { detail: `No place at ${name} came free in time`, reason: 'waited too long' })),
         LIMITS.queueWaitMsMax,
       )
-      waiters.add(waiter)
+      lines.add(caller, waiter)
       signal.addEventListener('abort', leave)
     })
+
+  const full = (reason: string): GatewayError =>
+    new GatewayError('QUEUE_FULL', { detail: `${lines.waiting} requests are waiting for ${name} already`, reason })
 
   return {
     get inFlight() {
       return inFlight
     },
     get waiting() {
-      return waiters.size
+      return lines.waiting
     },
-    enter(signal) {
-      if (concurrency === 0) return Promise.resolve(nothing)
-      if (inFlight < concurrency) return Promise.resolve(take())
-      if (waiters.size >= LIMITS.queueLengthMax) {
-        const detail = `${waiters.size} requests are waiting for ${name} already`
-        return Promise.reject(new GatewayError('QUEUE_FULL', { detail }))
+    resize(next) {
+      placesMax = next
+      admitNext()
+    },
+    enter(caller, signal) {
+      if (placesMax === 0) return Promise.resolve(nothing)
+      if (inFlight < placesMax) return Promise.resolve(take())
+      if (lines.waiting >= LIMITS.queueLengthMax) {
+        const victim = lines.latestOfLongest(caller)
+        if (victim === null) return Promise.reject(full('no place to wait'))
+        victim.refuse(full('gave way to a caller who waits with less'))
       }
-      return wait(signal)
+      return wait(caller, signal)
     },
+  }
+}
+
+/** Who waits, in a line for each caller. The map's order is the order of turns. */
+class Lines {
+  readonly #lines = new Map<string, Set<Waiter>>()
+  #waiting = 0
+
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  add(caller: string, waiter: Waiter): void {
+    const line = this.#lines.get(caller)
+    if (line) line.add(waiter)
+    else this.#lines.set(caller, new Set([waiter]))
+    this.#waiting += 1
+  }
+
+  remove(caller: string, waiter: Waiter): void {
+    const line = this.#lines.get(caller)
+    if (!line?.delete(waiter)) return
+    this.#waiting -= 1
+    if (line.size === 0) this.#lines.delete(caller)
+  }
+
+  /** Whose turn it is; that caller's next job then waits behind everybody else's. */
+  next(): Waiter | undefined {
+    for (const [caller, line] of this.#lines) {
+      const [first] = line
+      this.#lines.delete(caller)
+      this.#lines.set(caller, line)
+      return first
+    }
+  }
+
+  /** Who came last of those with the most places, when another would still have no more than they have left; null when nobody has to give way. */
+  latestOfLongest(other: string): Waiter | null {
+    let longest: Set<Waiter> | undefined
+    for (const line of this.#lines.values()) if (longest === undefined || line.size > longest.size) longest = line
+    const size = this.#lines.get(other)?.size ?? 0
+    return longest !== undefined && size + 1 < longest.size ? ([...longest].at(-1) ?? null) : null
   }
 }

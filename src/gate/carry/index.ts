@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { type BackendQueue, createQueue, type Release, type Service } from '../../catalog/index.ts'
 import type { Plan } from '../../dialects/index.ts'
 import { asGatewayError } from '../../http/index.ts'
-import type { Clock } from '../../kernel/index.ts'
+import { type Clock, reasonOf } from '../../kernel/index.ts'
 import type { Visit } from '../visit.ts'
 import { Carriage, type CarriageEnd } from './carriage.ts'
 import { interruptOurs } from './interrupt.ts'
@@ -15,6 +15,8 @@ export interface Carrier {
   /** Takes a planned operation to its backend and the answer back. Never rejects: every way it can end is an ending. */
   carry(visit: Visit, service: Service, plan: Plan): Promise<CarriageEnd>
   queueOf(service: Service): BackendQueue
+  /** After a reload: each service's queue goes on with its new size, so that jobs of before and after count together. */
+  resizeQueues(services: readonly Service[]): void
   close(): Promise<void>
 }
 
@@ -35,12 +37,19 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
   const targets = new WeakMap<Service, Target>()
 
   const queueOf = (service: Service): BackendQueue => {
-    const id = `${service.name} ${service.url} ${service.concurrency}`
+    const id = queueId(service)
     const known = queues.get(id)
     if (known) return known
     const queue = createQueue(service.name, service.concurrency)
     queues.set(id, queue)
     return queue
+  }
+
+  const resizeQueues = (services: readonly Service[]): void => {
+    for (const service of services) queues.get(queueId(service))?.resize(service.concurrency)
+    const wanted = new Set(services.map(queueId))
+    // A queue whose service is gone is kept while jobs are in it: should the service come back before they end, they count.
+    for (const [id, queue] of queues) if (!wanted.has(id) && queue.inFlight + queue.waiting === 0) queues.delete(id)
   }
 
   const linesTo = (origin: string): Lines => {
@@ -81,7 +90,8 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
       const stopped = await interruptOurs({ ...targetOf(service), headers: ownHeaders(service) }, plan.interrupt)
       if (!stopped) log.warn({ service: service.name }, 'a job whose caller left was not found at its backend, so nothing was interrupted')
     } catch (error) {
-      log.warn({ service: service.name, err: error }, 'a job whose caller left could not be interrupted')
+      // Not the error itself: undici's for bytes that are no HTTP holds those bytes, and a backend may have put our credential into them.
+      log.warn({ service: service.name, reason: reasonOf(error) }, 'a job whose caller left could not be interrupted')
     }
   }
 
@@ -103,6 +113,7 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
 
   return {
     queueOf,
+    resizeQueues,
     carry(visit, service, plan) {
       if (service.concurrency > 0) return sendInTurn(visit, service, plan)
       const sent = send(visit, service, plan)
@@ -115,6 +126,9 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
     },
   }
 }
+
+/** Not its size: a request that came before a reload and one that came after it wait in the same queue. */
+const queueId = ({ name, url }: Service): string => `${name} ${url}`
 
 const NONE: Readonly<Record<string, string>> = Object.freeze({})
 /** The backend's own credential, from configuration. */
@@ -146,7 +160,7 @@ async function placeAt(queue: BackendQueue, visit: Visit): Promise<Release | Car
     waiting.abort()
   }
   try {
-    return await queue.enter(waiting.signal)
+    return await queue.enter(visit.principal?.id ?? '', waiting.signal)
   } catch (thrown) {
     if (waiting.signal.aborted) return end
     const error = asGatewayError(thrown)

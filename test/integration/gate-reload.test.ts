@@ -1,0 +1,101 @@
+import { once } from 'node:events'
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { loadConfig } from '../../src/config.ts'
+import { call, generate } from '../support/caller.ts'
+import { type GatewayUnderTest, startTestGateway } from '../support/gateway.ts'
+import { until } from '../support/until.ts'
+
+/** A backend that holds every job until it is told to end it, and answers questions about its health unless it is silent. */
+interface HoldingBackend {
+  readonly url: string
+  readonly jobs: ServerResponse[]
+  silent: boolean
+  readonly server: Server
+}
+
+async function holdingBackend(): Promise<HoldingBackend> {
+  const jobs: ServerResponse[] = []
+  const server = createServer((asked, answer) => {
+    asked.resume()
+    if (asked.method === 'POST') jobs.push(answer)
+    else if (!backend.silent) answer.end('{"version":"0.9.0"}')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // a TCP listener has one
+  const backend = { url: `http://127.0.0.1:${port}`, jobs, silent: false, server }
+  return backend
+}
+
+interface BackendStatus {
+  readonly service: string
+  readonly up: boolean | null
+  readonly since: string | null
+  readonly in_flight: number
+  readonly waiting: number
+}
+
+describe('what a reload leaves as it is', () => {
+  let backend: HoldingBackend
+  let gate: GatewayUnderTest
+  beforeEach(async () => {
+    backend = await holdingBackend()
+    gate = await startTestGateway({ OLLAMA_URL: backend.url, CHAT_CONCURRENCY: '1' })
+  })
+  afterEach(async () => {
+    for (const job of backend.jobs) job.end('{"done":true}')
+    await gate.stop()
+    backend.server.closeAllConnections()
+    backend.server.close()
+  })
+
+  const reload = (more: Readonly<Record<string, string>> = {}) => gate.gateway.reload(loadConfig({ ...gate.env, ...more }))
+  const status = async (): Promise<BackendStatus | undefined> => {
+    const { backends } = JSON.parse((await call(gate.port, { path: '/status' })).body) as { backends: readonly BackendStatus[] } // as docs say
+    return backends[0]
+  }
+  const statusIs = (want: Partial<BackendStatus>) =>
+    until(
+      async () => {
+        const now = await status()
+        return now && Object.entries(want).every(([name, value]) => Object.entries(now).some(([n, v]) => n === name && v === value))
+      },
+      { withinMs: 3_000, what: `the status to be ${JSON.stringify(want)}` },
+    )
+
+  it('is what is known of a backend that stays the same, until it is asked again', async () => {
+    await statusIs({ up: true })
+    const before = await status()
+    backend.silent = true
+    await reload()
+    expect(await status()).toMatchObject({ up: true, since: before?.since })
+    await reload({ OLLAMA_URL: 'http://127.0.0.1:1' })
+    expect((await status())?.since).not.toBe(before?.since)
+    expect(gate.log()).not.toContain(`backend down: ${backend.url}`)
+  })
+
+  it('is the queue of a backend, whose size changes under those who are in it', async () => {
+    const { text } = await gate.key({ concurrency: 0 })
+    const ask = () => void call(gate.port, generate(text))
+    ask()
+    await statusIs({ in_flight: 1, waiting: 0 })
+    ask()
+    ask()
+    await statusIs({ in_flight: 1, waiting: 2 })
+    await reload({ CHAT_CONCURRENCY: '2' })
+    await until(() => backend.jobs.length === 2, { withinMs: 3_000, what: 'the second job at the backend' })
+    ask()
+    await statusIs({ in_flight: 2, waiting: 2 })
+    await reload({ CHAT_CONCURRENCY: '1' })
+    backend.jobs[0]?.end('{"done":true}')
+    await statusIs({ in_flight: 1, waiting: 2 })
+    expect(backend.jobs).toHaveLength(2)
+    backend.jobs[1]?.end('{"done":true}')
+    await until(() => backend.jobs.length === 3, { withinMs: 3_000, what: 'the third job at the backend' })
+    await statusIs({ in_flight: 1, waiting: 1 })
+    backend.jobs[2]?.end('{"done":true}')
+    await until(() => backend.jobs.length === 4, { withinMs: 3_000, what: 'the last job at the backend' })
+  })
+})
