@@ -6,7 +6,15 @@ import { Pace } from './pace.ts'
 import type { BodyRoom } from './room.ts'
 
 /** The caller left while its body was still coming. There is nobody to answer; the ledger tells it apart from a wrong body. */
-const incomplete = (): GatewayError => new GatewayError('BODY_INCOMPLETE', { reason: 'the caller left before the body was whole' })
+const incomplete = (incoming: IncomingMessage): GatewayError =>
+  BROKEN.get(incoming) ?? new GatewayError('BODY_INCOMPLETE', { reason: 'the caller left before the body was whole' })
+
+const BROKEN = new WeakMap<IncomingMessage, GatewayError>()
+
+/** What comes is no body any more. Its connection is about to be cut, and whoever reads it, or is going to, shall then know why. */
+export function breakBody(incoming: IncomingMessage, error: GatewayError): void {
+  BROKEN.set(incoming, error)
+}
 
 const tooLarge = (max: number): GatewayError =>
   new GatewayError('BODY_TOO_LARGE', {
@@ -43,7 +51,7 @@ export function readBody(envelope: Envelope, bytesMax: number, room: BodyRoom): 
   const { incoming, headers } = envelope
   if (headers.contentLength > bytesMax) return Promise.reject(tooLarge(bytesMax))
   // Who left while the key was being verified is told by no event any more.
-  if (incoming.destroyed && !incoming.readableEnded) return Promise.reject(incomplete())
+  if (incoming.destroyed && !incoming.readableEnded) return Promise.reject(incomplete(incoming))
   welcome(envelope)
   return new Promise((resolve, reject) => {
     let chunks: Buffer[] = []
@@ -69,7 +77,7 @@ export function readBody(envelope: Envelope, bytesMax: number, room: BodyRoom): 
       chunks.push(chunk)
     }
     const onEnd = (): void => done(null)
-    const onClose = (): void => done(incomplete())
+    const onClose = (): void => done(incomplete(incoming))
     incoming.on('data', onData).on('end', onEnd).on('close', onClose)
   })
 }
@@ -113,7 +121,7 @@ export class Upload extends Readable {
     const { incoming } = this.#envelope
     this.#pace = new Pace(incoming, (error) => this.destroy(error))
     if (incoming.destroyed) {
-      this.destroy(incomplete())
+      this.destroy(incomplete(incoming))
       return
     }
     welcome(this.#envelope)
@@ -135,6 +143,6 @@ export class Upload extends Readable {
 
   /** A request closes as soon as its last byte is read, while the backend may still have to take what is buffered here. */
   readonly #onClose = (): void => {
-    if (!this.#whole) this.destroy(incomplete())
+    if (!this.#whole) this.destroy(incomplete(this.#envelope.incoming))
   }
 }

@@ -38,6 +38,7 @@ interface Headers {
   expectContinue: boolean
   expectsOther: boolean
   upgrade: boolean
+  websocket: boolean
 }
 
 /** Header names by length, so that most names are passed over without being lowered. */
@@ -80,6 +81,7 @@ function readHeaders(raw: readonly string[]): Headers {
     expectContinue: false,
     expectsOther: false,
     upgrade: false,
+    websocket: false,
   }
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] ?? ''
@@ -124,6 +126,7 @@ function readHeader(seen: Headers, name: string, value: string): void {
       break
     case 'upgrade':
       seen.upgrade = true
+      seen.websocket ||= OFFERS_WEBSOCKET.test(value)
       break
     case 'x-forwarded-for':
       // A proxy that appends by a second header line means the same list (RFC 9110, section 5.3).
@@ -140,6 +143,10 @@ function readHeader(seen: Headers, name: string, value: string): void {
       if (!seen.forwarded) seen.forwarded = tellsOfForwarding(name)
   }
 }
+
+// Any other offer may be ignored (RFC 9110, section 7.8): curl and Java's client offer h2c with every first request. A websocket's caller has nothing
+// to say in HTTP.
+const OFFERS_WEBSOCKET = /(?:^|,)\s*websocket\s*(?:$|[,/])/i
 
 const FORWARDING = /^(?:x-forwarded-|tailscale-)|-client-ip$/i
 const [X, T, P] = ['x', 't', 'p'].map((letter) => letter.charCodeAt(0))
@@ -203,7 +210,7 @@ export function openEnvelope(
     query = mark === -1 ? '' : local.slice(mark + 1)
     checkPath(path)
     if (headers.expectsOther) throw new GatewayError('BAD_REQUEST', { detail: 'Expect may hold 100-continue and nothing else' })
-    if (headers.upgrade) throw new GatewayError('UPGRADE_REFUSED')
+    if (headers.websocket) throw new GatewayError('UPGRADE_REFUSED')
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error
     fault = error

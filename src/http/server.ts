@@ -3,6 +3,8 @@ import type { Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { type Clock, type ErrorCode, GatewayError, LIMITS } from '../kernel/index.ts'
 import { type Peer, peerOf, type TrustedNetworks } from './address.ts'
+import { breakBody } from './body.ts'
+import { Connections, connectionsMax } from './connections.ts'
 import { type Envelope, openEnvelope } from './envelope.ts'
 import { asGatewayError, errorAnswer } from './faces.ts'
 
@@ -23,6 +25,7 @@ export interface GateServerParts {
   readonly clock: Clock
   readonly trusted: () => TrustedNetworks
   readonly connectionsPerAddressMax: () => number
+  readonly connectionsMax?: number
   readonly fetch: Fetch
   readonly exact?: () => ExactRoutes
   /** An envelope that cannot be accepted: answered and recorded by the corridor. */
@@ -33,7 +36,15 @@ export interface GateServerParts {
   readonly peer?: () => Peer
 }
 
-const PEERS = new WeakMap<Socket, Peer>()
+/** One connection: who is at its other end, and the answer to the latest request that came on it. */
+interface Line {
+  readonly peer: Peer
+  latest: ServerResponse | null
+  /** It was told its last word; what still comes on it is nobody's request. */
+  refused: boolean
+}
+
+const LINES = new WeakMap<Socket, Line>()
 const NO_ROUTES: ExactRoutes = new Map()
 
 /** An HTTP server with the gate's limits; it listens nowhere yet. */
@@ -45,8 +56,11 @@ export function createGateServer(parts: GateServerParts): Server {
   })
 
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    const peer = PEERS.get(incoming.socket) ?? peerOf(incoming.socket, trusted())
-    const { envelope, fault } = openEnvelope(incoming, outgoing, peer, trusted(), clock.monoMs())
+    const line = LINES.get(incoming.socket) ?? openLine(parts, incoming.socket)
+    if (line.refused) return
+    line.latest = outgoing
+    const { envelope, fault } = openEnvelope(incoming, outgoing, line.peer, trusted(), clock.monoMs())
+    if (envelope.headers.upgrade) outgoing.shouldKeepAlive = false // llhttp loses what stands in the same packet behind the offer
     if (outgoing.socket === null) watchQueued(incoming.socket, outgoing)
     if (fault !== null) {
       turnAway(envelope, fault)
@@ -77,19 +91,17 @@ export function createGateServer(parts: GateServerParts): Server {
   server.on('request', listener)
   server.on('checkContinue', listener) // 100 Continue is sent when the body is first wanted
   server.on('checkExpectation', listener) // anything else that is expected is judged with the rest of the envelope
-  for (const [event, code] of [
-    ['upgrade', 'UPGRADE_REFUSED'],
-    ['connect', 'BAD_REQUEST'],
-  ] as const) {
-    server.on(event, (_incoming: IncomingMessage, socket: Socket) => {
-      // Node has taken its own listeners off, and a reset that nobody listens for would end the process.
-      socket.on('error', () => {})
-      parts.refusedSocket(PEERS.get(socket)?.address ?? 'unknown', code, event)
-      refuseSocket(socket, code)
-    })
-  }
+  // Nobody listens for 'upgrade': then Node takes an offer to switch for the ordinary request that it is as well, and the envelope judges it.
+  server.on('connect', (_incoming: IncomingMessage, socket: Socket) => {
+    // Node has taken its own listeners off, and a reset that nobody listens for would end the process.
+    socket.on('error', () => {})
+    refuse(parts, socket, 'BAD_REQUEST', 'connect')
+  })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => onClientError(parts, error, socket))
-  const connections = new Map<string, number>()
+  const connections = new Connections({
+    perNetworkMax: parts.connectionsPerAddressMax,
+    totalMax: parts.connectionsMax ?? connectionsMax(),
+  })
   server.on('connection', (socket) => onConnection(parts, connections, socket))
   return server
 }
@@ -112,27 +124,27 @@ function routeAsJudged(incoming: IncomingMessage, { path, query }: Envelope): vo
   if (incoming.url?.startsWith('/') !== true) incoming.url = query === '' ? path : `${path}?${query}`
 }
 
-function onConnection(parts: GateServerParts, connections: Map<string, number>, socket: Socket): void {
-  const peer = parts.peer?.() ?? peerOf(socket, parts.trusted())
-  PEERS.set(socket, peer)
-  if (peer.local || peer.trusted) return // behind a trusted proxy stand many callers
-  const count = (connections.get(peer.address) ?? 0) + 1
-  if (count > parts.connectionsPerAddressMax()) {
-    parts.refusedSocket(peer.address, 'TOO_MANY_CONNECTIONS', `more than ${count - 1} connections`)
-    refuseSocket(socket, 'TOO_MANY_CONNECTIONS')
-    return
-  }
-  connections.set(peer.address, count)
-  socket.once('close', () => {
-    const left = (connections.get(peer.address) ?? 1) - 1
-    if (left === 0) connections.delete(peer.address)
-    else connections.set(peer.address, left)
-  })
+function openLine({ peer, trusted }: GateServerParts, socket: Socket): Line {
+  const line: Line = { peer: peer?.() ?? peerOf(socket, trusted()), latest: null, refused: false }
+  LINES.set(socket, line)
+  return line
+}
+
+function onConnection(parts: GateServerParts, connections: Connections, socket: Socket): void {
+  const { address, local, trusted } = openLine(parts, socket).peer
+  if (local) return // the owner must come in however many others there are
+  const full = connections.enter(address, trusted)
+  if (full === null) socket.once('close', () => connections.leave(address, trusted))
+  else refuse(parts, socket, 'TOO_MANY_CONNECTIONS', full)
 }
 
 const CLIENT_ERRORS: Readonly<Record<string, ErrorCode>> = {
   HPE_HEADER_OVERFLOW: 'HEADERS_TOO_LARGE',
-  ERR_HTTP_REQUEST_TIMEOUT: 'BODY_TOO_SLOW',
+  ERR_HTTP_REQUEST_TIMEOUT: 'HEADERS_TOO_SLOW', // the time for a body is not Node's to keep
+}
+
+const BODY_ERRORS: Readonly<Record<string, ErrorCode>> = {
+  HPE_INVALID_EOF_STATE: 'BODY_INCOMPLETE', // it said that it will send no more
 }
 
 function onClientError(parts: GateServerParts, error: NodeJS.ErrnoException, socket: Socket): void {
@@ -140,20 +152,36 @@ function onClientError(parts: GateServerParts, error: NodeJS.ErrnoException, soc
     socket.destroy()
     return
   }
-  const code = CLIENT_ERRORS[error.code ?? ''] ?? 'BAD_REQUEST'
-  parts.refusedSocket(PEERS.get(socket)?.address ?? 'unknown', code, error.code ?? error.message)
-  if (isAnswering(socket)) socket.destroy()
-  else refuseSocket(socket, code)
+  const latest = LINES.get(socket)?.latest ?? null
+  const broken = latest === null || latest.req.complete ? null : latest
+  const code = (broken === null ? CLIENT_ERRORS : BODY_ERRORS)[error.code ?? ''] ?? 'BAD_REQUEST'
+  const reason = error.code ?? error.message
+  // A request that was let in is recorded by whoever has it, and once.
+  if (broken === null) recordRefusal(parts, socket, code, reason)
+  else breakBody(broken.req, new GatewayError(code, { reason }))
+  if (mayStillAnswer(socket, broken)) refuseSocket(socket, code)
+  else socket.destroy()
 }
 
-/** In the middle of an answer a last word would be taken for a part of it. Node asks itself the same question by the same field. */
-function isAnswering(socket: Socket): boolean {
-  const { _httpMessage: message } = socket as Socket & { readonly _httpMessage?: ServerResponse | null } // Node's own, set while a response has the socket
-  return message?.headersSent ?? false
+/** A last word must not be taken for the answer to another request, or for a part of one. Node asks itself the same question by the same field. */
+function mayStillAnswer(socket: Socket, broken: ServerResponse | null): boolean {
+  const { _httpMessage: answering } = socket as Socket & { readonly _httpMessage?: ServerResponse | null } // Node's own, set while a response has the socket
+  return broken === null ? answering == null : answering === broken && !broken.headersSent
+}
+
+function refuse(parts: GateServerParts, socket: Socket, code: ErrorCode, reason: string): void {
+  recordRefusal(parts, socket, code, reason)
+  refuseSocket(socket, code)
+}
+
+function recordRefusal(parts: GateServerParts, socket: Socket, code: ErrorCode, reason: string): void {
+  parts.refusedSocket(LINES.get(socket)?.peer.address ?? 'unknown', code, reason)
 }
 
 /** A last word on a socket that has no response object. */
 function refuseSocket(socket: Socket, code: ErrorCode): void {
+  const line = LINES.get(socket)
+  if (line !== undefined) line.refused = true
   const { status, headers, body } = errorAnswer(new GatewayError(code), 'problem', '-')
   const head = Object.entries({ ...headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' })
   const lines = head.map(([name, value]) => `${name}: ${value}\r\n`).join('')

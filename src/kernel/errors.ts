@@ -14,7 +14,8 @@ export const ERRORS = {
   BAD_PATH: { status: 400, title: 'The path holds characters that are refused here: NUL, backslash, semicolon or an encoded slash' },
   BAD_HOST: { status: 400, title: 'The Host header is missing, repeated, or differs from the request target' },
   HEADERS_TOO_LARGE: { status: 431, title: 'The header block is larger, or holds more headers, than this gateway takes' },
-  TOO_MANY_CONNECTIONS: { status: 429, title: 'Too many connections from this address', retryAfterS: 10 },
+  HEADERS_TOO_SLOW: { status: 408, title: 'The header block did not arrive in time' },
+  TOO_MANY_CONNECTIONS: { status: 429, title: 'Too many connections', retryAfterS: 10 },
   METHOD_NOT_ALLOWED: { status: 405, title: 'This route exists, but not for this method' },
   UPGRADE_REFUSED: { status: 426, title: 'This route does not upgrade connections' },
   // who are you

@@ -37,6 +37,7 @@ const ENDING_OF: Readonly<Record<string, Ending>> = {
   UPSTREAM_REFUSED: 'complete',
   UPSTREAM_BUSY: 'complete',
   UPSTREAM_UNREACHABLE: 'refused',
+  BAD_REQUEST: 'refused', // a body whose chunks make no sense
   BODY_TOO_LARGE: 'refused',
   BODY_TOO_SLOW: 'refused',
   BODY_INVALID: 'refused',
