@@ -15,7 +15,6 @@ export const LIMITS = {
   keepAliveMs: 125 * SECOND_MS, // above Caddy's 2 min idle time, or the proxy meets a socket we have just closed
   connectionsPerAddressMax: 100,
   connectionsMax: 10_000, // of the process, or half of the files it may open
-  connectionsMax: 10_000, // of the process, or half of the files it may open
 
   // bodies
   chatBodyBytesMax: 32 * MiB,
