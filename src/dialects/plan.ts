@@ -22,6 +22,7 @@ export interface LocalAnswer {
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer | string
   readonly units?: Units
+  readonly estimated?: true
 }
 
 /** What a stream said of itself while it passed. */

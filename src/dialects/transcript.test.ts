@@ -145,7 +145,13 @@ describe.each(Object.keys(DIALECTS) as Dialect[])('a transcript from %s', (diale
     const { duration, ...rest } = verboseTranscriptAnswer.strict().parse(JSON.parse(String(made?.body)))
     expect(rest).toEqual({ task: 'transcribe', language: 'en', text: 'Hello there.', segments: [{ ...WORDS, avg_logprob: -0.25 }] })
     expect(duration).toBe(dialect === 'asr' ? undefined : 3)
-    expect(made?.units).toEqual(dialect === 'asr' ? { bytes: FILE.length } : { bytes: FILE.length, seconds: 3 })
+    expect(made?.units).toEqual({ bytes: FILE.length, seconds: dialect === 'asr' ? 2.5 : 3 })
+    expect(made?.estimated).toBe(dialect === 'asr' ? true : undefined)
+  })
+
+  it('of silence that nobody measured has no seconds', () => {
+    const made = reshape('verbose_json', answer({ text: '', segments: [], language: 'en' }))
+    expect([made?.units, made?.estimated]).toEqual([{ bytes: FILE.length }, undefined])
   })
 
   it.each([

@@ -17,20 +17,32 @@ function heardAnswer(answer: WholeAnswer, { format, audio, task, language }: Tra
   const heard = jsonOf(answer.body.toString('utf8')) // the content type tells nothing: one backend calls JSON text/plain, another calls text text/html
   if (!isRecord(heard) || typeof heard.text !== 'string') {
     const sentence = sentenceOf(answer)
-    throw rubbish(sentence === '' ? 'no transcript' : `no transcript, but: ${sentence}`)
+    throw rubbish(sentence === '' ? 'no transcript' : `no transcript, but: ${sentence}`, 'no transcript')
   }
   const duration = durationOf(heard)
-  const units: Units = { bytes: audio.bytes, ...(duration === undefined ? {} : { seconds: duration }) }
+  const segments = Array.isArray(heard.segments) ? heard.segments.flatMap((segment, index) => segmentOf(segment, index) ?? []) : []
+  const used = usedOf(audio.bytes, duration, segments)
   const text = heard.text.trim()
-  if (format === 'json') return localJson({ text }, units)
+  if (format === 'json') return { ...localJson({ text }), ...used }
   const verbose: VerboseTranscriptAnswer = {
     task,
     language: typeof heard.language === 'string' ? heard.language : (language ?? ''),
     ...(duration === undefined ? {} : { duration }),
     text,
-    segments: Array.isArray(heard.segments) ? heard.segments.flatMap((segment, index) => segmentOf(segment, index) ?? []) : [],
+    segments,
   }
-  return localJson(verbose, units)
+  return { ...localJson(verbose), ...used }
+}
+
+/** A backend that does not tell how long the sound is tells where the last words in it end; what is silent after them is not counted. */
+function usedOf(
+  bytes: number,
+  duration: number | undefined,
+  segments: readonly TranscriptSegment[],
+): Pick<LocalAnswer, 'units' | 'estimated'> {
+  if (duration !== undefined) return { units: { bytes, seconds: duration } }
+  const heardTo = segments.at(-1)?.end ?? 0
+  return heardTo > 0 ? { units: { bytes, seconds: heardTo }, estimated: true } : { units: { bytes } }
 }
 
 /** OpenAI tells a duration in `usage`, or in the answer itself when it is verbose. */

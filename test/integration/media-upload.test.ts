@@ -218,6 +218,34 @@ describe('a backend that does not want an upload', () => {
     }
   })
 
+  it('and is cut off while it says so early, is heard by its status, and nothing of its half sentence is', async () => {
+    backend.use(() => async (x) => {
+      await x.readSome(FILE.length)
+      await x.send('HTTP/1.1 413 Too Large\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{"error":"half of a sen')
+      x.rst()
+    })
+    const caller = await uploader(Buffer.concat([Buffer.from(OPTION + partHead('file', 'a.wav')), FILE]))
+    await caller.heard('"BODY_TOO_LARGE"')
+    expect(caller.received).toMatch(/^HTTP\/1\.1 413 /)
+    expect(caller.received).not.toContain('half of')
+    caller.leave('close')
+    expect((await gate.outcomes()).at(-1)).toMatchObject({ status: 413, code: 'BODY_TOO_LARGE', ended: 'refused' })
+  })
+
+  it('but broke off its refusal of a whole upload has died', async () => {
+    backend.use(() => async (x) => {
+      await x.body()
+      await x.send('HTTP/1.1 413 Too Large\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{"error":"half of a sen')
+      x.rst()
+    })
+    const answer = await send([
+      ['language', 'en'],
+      ['file', FILE],
+    ])
+    expect([answer.status, answer.json().code]).toEqual([502, 'UPSTREAM_DIED'])
+    expect((await gate.outcomes()).at(-1)).toMatchObject({ status: 502, ended: 'upstream_died' })
+  })
+
   it('and answers early with a good word is believed', async () => {
     backend.use(() => async (x) => {
       await x.readSome(1_000)

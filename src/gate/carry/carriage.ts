@@ -8,7 +8,7 @@ import { type Clock, type GatewayError, LIMITS, passed } from '../../kernel/inde
 import type { Ended, Visit } from '../visit.ts'
 import { breakOff } from './break-off.ts'
 import { Collected } from './collected.ts'
-import { deadlineFault, endingOf, upstreamFault } from './faults.ts'
+import { deadlineFault, earlyRefusal, endingOf, upstreamFault } from './faults.ts'
 import { relayedHeaders } from './headers.ts'
 import type { Sweep, Watched } from './sweep.ts'
 
@@ -111,7 +111,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#fail(error)
+    this.#fail(this.#over ? error : (earlyRefusal(this.#plan, this.#status, this.#contentType, error) ?? error))
   }
 
   /** Deadlines. While the caller is the slow one, the backend's clocks stand and the caller's own runs. */
@@ -208,12 +208,12 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     this.#answer(this.#plan.reshape(answer))
   }
 
-  #units: LocalAnswer['units']
+  #used: Pick<LocalAnswer, 'units' | 'estimated'> | undefined
   #rest: Buffer = NOTHING
 
-  #answer({ status, headers, body, units }: LocalAnswer): void {
+  #answer({ status, headers, body, ...used }: LocalAnswer): void {
     this.#status = status
-    this.#units = units
+    this.#used = used
     this.#sized = true
     this.#rest = Buffer.from(body)
     this.#outgoing.writeHead(status, { ...headers, 'x-request-id': this.#visit.envelope.id, 'content-length': this.#rest.length })
@@ -286,8 +286,8 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
       status: sent ? this.#status : unsent && error !== null ? error.status : 0,
       bytesOut: this.#bytesOut,
       firstByteMs: this.#firstByteMs >= 0 ? this.#firstByteMs : undefined,
-      units: this.#units ?? report?.units ?? (sent ? this.#plan.units : undefined),
-      estimated: report?.estimated,
+      units: this.#used?.units ?? report?.units ?? (sent ? this.#plan.units : undefined),
+      estimated: this.#used?.estimated ?? report?.estimated,
       error: error ?? undefined,
       tell: unsent && error !== null ? error : undefined,
     })

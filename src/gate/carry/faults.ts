@@ -1,4 +1,6 @@
+import { Readable } from 'node:stream'
 import type { Ending } from '../../contract/index.ts'
+import type { Plan } from '../../dialects/index.ts'
 import { GatewayError } from '../../kernel/index.ts'
 
 // Before a connection stands, nothing can have been acted on; these are the only faults that a caller may safely repeat.
@@ -48,6 +50,16 @@ const ENDING_OF: Readonly<Record<string, Ending>> = {
 /** A body that was cut is the caller's leaving only where the caller has left: a form may also end before it is whole. */
 export function endingOf({ code }: GatewayError, callerLeft: boolean): Ending {
   return code === 'BODY_INCOMPLETE' && callerLeft ? 'client_closed' : (ENDING_OF[code] ?? 'upstream_died')
+}
+
+/**
+ * A backend that refuses an upload may close its connection before all of it has come, and the close may cut its refusal short (RFC 9112, section
+ * 9.6). The status was read and says why; of the words nothing is passed on, because they are not whole. Null when the error is of another kind.
+ */
+export function earlyRefusal({ fault, request: { body } }: Plan, status: number, contentType: string, error: Error): GatewayError | null {
+  if (fault === undefined || status < 400 || status >= 500) return null
+  if (error instanceof GatewayError || !(body instanceof Readable) || body.readableEnded) return null
+  return fault({ status, contentType, body: Buffer.alloc(0) })
 }
 
 /** One of our own deadlines has passed. */
