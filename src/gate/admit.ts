@@ -1,6 +1,7 @@
 import type { IntentEntry, LifecycleEntry, OutcomeEntry, RefusedEntry } from '../contract/index.ts'
 import { asGatewayError, BodyRoom, credentialOf, dropBody, type Envelope, type ErrorShape, errorAnswer } from '../http/index.ts'
 import { type Clock, DEFAULT_TENANT, GatewayError, type KeyPrincipal, type Principal, Slots } from '../kernel/index.ts'
+import type { Hold } from '../limits/index.ts'
 import { intentOf, outcomeOf, refusalOf } from './entries.ts'
 import { type Ended, type Policy, Visit } from './visit.ts'
 
@@ -39,11 +40,6 @@ export interface Corridor {
   drain(): void
 }
 
-interface Hold {
-  release(): void
-  /** As `release`, and the call does not count against the rate. */
-  refuse(): void
-}
 const NO_HOLD: Hold = { release() {}, refuse() {} }
 
 export function createCorridor(parts: CorridorParts): Corridor {
