@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { ConfigError, loadConfig } from './config.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ConfigError, loadConfig, loadPaths } from './config.ts'
 
 let dir: string
 beforeAll(() => {
@@ -30,4 +30,55 @@ it('a service whose variable is that of another setting is a fault', () => {
   expect(faultsOf('ollama')).toEqual([
     'services.ollama.url: two settings share the variable OLLAMA_URL, this and services.chat.url; choose another name',
   ])
+})
+
+function told(
+  text: string,
+  load: (env: Readonly<Record<string, string>>) => unknown,
+  env: Readonly<Record<string, string>> = {},
+): string[] {
+  const file = join(dir, 'portcullis.yaml')
+  writeFileSync(file, text)
+  try {
+    load({ PORTCULLIS_CONFIG: file, ...env })
+    return []
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return error.faults.map(({ where, what }) => `${where}: ${what}`.replace(file, 'portcullis.yaml'))
+  }
+}
+
+it.each([
+  ['wrong', 'services:\n  rerank:\n    url: nowhere\n    routes: [GET /x]\n', /^portcullis\.yaml:3 services\.rerank\.url: want an http/],
+  ['empty', 'services:\n  rerank:\n    url:\n    routes: [GET /x]\n', /^portcullis\.yaml:3 services\.rerank\.url: want an http/],
+  ['missing', 'services:\n  rerank:\n    routes: [GET /x]\n', /^portcullis\.yaml:2 services\.rerank\.url: is missing$/],
+])('a url that is %s is one fault', (_what, text, fault) => {
+  expect(told(text, loadConfig)).toEqual([expect.stringMatching(fault)])
+})
+
+it('a fault of syntax is one sentence, with its place', () => {
+  const faults = told('audit:\n  file: a\n  file: b\n', loadConfig)
+  expect(faults).toEqual([expect.stringMatching(/^portcullis\.yaml:3: .* at line 3, column 3$/)])
+})
+
+describe('the paths that commands work on', () => {
+  it.each([
+    ['cannot be parsed', 'data_dir: /a\n : : [\n'],
+    ['holds no keys and values', '- data_dir\n'],
+    ['misspells where the data is', 'data_dri: /a\nservices:\n  chat:\n    url: nowhere\n'],
+    ['misspells where the ledger is', 'audit: {fiel: /a}\n'],
+    ['gives no text for it', 'data_dir: []\n'],
+  ])('are not taken from elsewhere when the file %s: its faults are those of the whole check', (_what, text) => {
+    const faults = told(text, loadPaths)
+    expect(faults.length).toBeGreaterThan(0)
+    expect(faults).toEqual(told(text, loadConfig))
+  })
+
+  it('do not ask for a file that was named and is not there', () => {
+    expect(told('', loadPaths, { PORTCULLIS_CONFIG: join(dir, 'none.yaml') })).toEqual([expect.stringContaining('there is no file')])
+  })
+
+  it('are found in spite of a wrong value that has nothing to do with them', () => {
+    expect(told('data_dir: /a\nlog_level: loud\nservices:\n  chat: {url: nowhere, urll: x}\n', loadPaths)).toEqual([])
+  })
 })

@@ -75,16 +75,24 @@ export function loadConfig(env: Environment = process.env): Config {
   }
 }
 
-/** Where data and ledger are, for commands that need no more; a fault elsewhere in the file must not keep a ledger from being verified. */
+/**
+ * Where data and ledger are, for commands that need no more. A wrong value elsewhere in the file must not keep a ledger from being verified; but when
+ * the file cannot be understood, or names something that may be one of these two misspelled, the default would be another ledger than the person's.
+ */
 export function loadPaths(env: Environment = process.env): { ledgerFile: string; dataDir: string } {
-  const document = readFile(configFile(env), env, [])
+  const faults: Fault[] = []
+  const document = readFile(configFile(env), env, faults)
   const read = (key: string): string | null => {
     const setting = SETTINGS.find((one) => one.key === key)
-    return setting === undefined ? null : (readSetting(setting, env, document, []) as string | null) // both rows are texts
+    return setting === undefined ? null : (readSetting(setting, env, document, faults) as string | null) // both rows are texts
   }
   const dataDir = read('data_dir')
+  const ledgerFile = read('audit.file')
+  nameUnknownKeys(document, [], faults, (key) => !key.startsWith('services.'))
+  // Whoever mends the file is told all that is wrong with it, and not only what these two settings met.
+  if (faults.length > 0) loadConfig(env)
   return {
-    ledgerFile: fromRoot(read('audit.file') ?? 'logs/audit.log'),
+    ledgerFile: fromRoot(ledgerFile ?? 'logs/audit.log'),
     dataDir: dataDir === null ? defaultDataDir(env) : fromRoot(dataDir),
   }
 }
@@ -121,7 +129,10 @@ function readSetting(setting: Setting, env: Environment, document: ConfigDocumen
   const fromEnv = env[setting.env]
   const fromFile = fromEnv === undefined ? document?.get(setting.key) : undefined
   const raw = fromEnv ?? fromFile
-  if (raw === undefined) return setting.fallback
+  if (raw === undefined) {
+    if (setting.required) faults.push({ where: whereOf(setting.key, document), what: 'is missing' })
+    return setting.fallback
+  }
   const parsed = setting.read(raw)
   if ('value' in parsed) return parsed.value
   faults.push({
@@ -152,7 +163,6 @@ function readService(name: string, read: <T>(setting: Setting) => T, faults: Fau
     const parsed = parseRouteLine(line)
     if (typeof parsed === 'string') faults.push({ where: where(`services.${name}.routes`), what: parsed })
   }
-  if (values.url === null) faults.push({ where: where(`services.${name}`), what: 'want a url' })
   if (!Object.hasOwn(BUILTIN, name) && routeLines.length === 0) faults.push({ where: where(`services.${name}`), what: 'want routes' })
   return {
     name,
@@ -193,11 +203,16 @@ function readAuth(
   }
 }
 
-function nameUnknownKeys(document: ConfigDocument | null, names: readonly string[], faults: Fault[]): void {
+function nameUnknownKeys(
+  document: ConfigDocument | null,
+  names: readonly string[],
+  faults: Fault[],
+  looksAt = (_key: string): boolean => true,
+): void {
   if (document === null) return
   const known = new Set([...SETTINGS, ...names.flatMap(serviceSettings)].map(({ key }) => key))
   for (const key of document.keys()) {
-    if (!known.has(key)) faults.push({ where: whereOf(key, document), what: `there is no setting ${key}` })
+    if (looksAt(key) && !known.has(key)) faults.push({ where: whereOf(key, document), what: `there is no setting ${key}` })
   }
 }
 

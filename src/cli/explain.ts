@@ -1,10 +1,15 @@
-import { type Config, ConfigError, type Fault, loadConfig } from '../config.ts'
+import { type Config, ConfigError, type Fault, loadConfig, loadPaths } from '../config.ts'
 import { EXIT, Exit } from './terminal.ts'
 
 /** The configuration, or an end that names every fault with its line. */
-export function loadOrExplain(): Config {
+export const loadOrExplain = (): Config => explained(loadConfig)
+
+/** The same for commands that need no more than the paths of it. */
+export const pathsOrExplain = (): ReturnType<typeof loadPaths> => explained(loadPaths)
+
+function explained<T>(load: () => T): T {
   try {
-    return loadConfig()
+    return load()
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const { length } = error.faults

@@ -2,8 +2,7 @@ import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { loadPaths } from '../config.ts'
-import { loadOrExplain } from './explain.ts'
+import { loadOrExplain, pathsOrExplain } from './explain.ts'
 import { askSocket, type SocketAnswer } from './socket.ts'
 
 /** Management, wherever it happens: in the running gateway, or here when none runs. */
@@ -24,7 +23,7 @@ export async function keyProgram(): Promise<Command> {
  * there is one writer, one chain and one set of rules.
  */
 export async function openAdmin(): Promise<AdminClient> {
-  const { dataDir } = loadPaths()
+  const { dataDir } = pathsOrExplain()
   const socket = join(dataDir, 'portcullis.sock')
   if (existsSync(socket) && (await isAlive(socket))) return clientOf(socket, `${dataDir} (the running gateway)`, async () => {})
   const [{ openHouse }, { createLog }, { systemClock }] = await Promise.all([

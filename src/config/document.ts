@@ -21,7 +21,7 @@ export function readDocument(name: string, content: string): ConfigDocument {
   const document = parseDocument(content, { lineCounter: lines, uniqueKeys: true, merge: false })
   const faults = document.errors.map((error) => ({
     where: `${name}:${error.linePos?.[0].line ?? 1}`,
-    what: error.message.split('\n')[0] ?? '',
+    what: (error.message.split('\n')[0] ?? '').replace(/(?<= at line \d+, column \d+):$/, ''),
   }))
   const root = document.contents
   if (faults.length === 0 && root !== null && !isMap(root))

@@ -8,6 +8,8 @@ export interface Setting {
   readonly env: string
   readonly read: v.Parser<unknown>
   readonly fallback: unknown
+  /** A fault when nobody says; the fallback then only stands in for it. */
+  readonly required?: boolean
   /** Taken at start only; a reload that changes it says so and keeps the old. */
   readonly fixed?: true
 }
@@ -55,7 +57,7 @@ export function serviceSettings(name: string): readonly Setting[] {
   const rows = [
     row('enabled', v.flag, true),
     row('prefix', v.prefix, `/${name}`),
-    row('url', v.httpUrl, builtin?.url ?? null),
+    { ...row('url', v.httpUrl, builtin?.url ?? null), required: builtin === undefined },
     row('dialect', v.oneOf(...(builtin?.dialects ?? DIALECTS.filter((dialect) => dialect === 'plain'))), builtin?.dialect ?? 'plain'),
     row('deadlines.first_byte', v.duration, builtin?.firstByteMs ?? LIMITS.plainFirstByteMsMax),
     row('deadlines.idle', v.duration, LIMITS.idleMsMax),

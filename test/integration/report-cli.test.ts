@@ -23,10 +23,12 @@ interface Ran {
 }
 
 /** The command as a person runs it, with the configured ledger in the test's own directory. */
-function report(args: readonly string[], input?: Buffer): Promise<Ran> {
-  const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'src/cli/portcullis.ts'), 'report', ...args], {
+const report = (args: readonly string[], input?: Buffer): Promise<Ran> => portcullis(['report', ...args], {}, input)
+
+function portcullis(args: readonly string[], env: Readonly<Record<string, string>>, input?: Buffer): Promise<Ran> {
+  const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'src/cli/portcullis.ts'), ...args], {
     cwd: root,
-    env: { ...process.env, AUDIT_LOG_FILE: at('audit.log'), DATA_DIR: at('data'), NO_COLOR: '1' },
+    env: { ...process.env, AUDIT_LOG_FILE: at('audit.log'), DATA_DIR: at('data'), NO_COLOR: '1', ...env },
   })
   let out = ''
   let err = ''
@@ -140,3 +142,14 @@ describe('how it ends', () => {
     expect(await report(['--log-file', at('secret.log')])).toMatchObject({ status: 3, err: expect.stringContaining('may not be read') })
   })
 })
+
+it.each(['report', 'audit head', 'key list', 'config check'])(
+  '`%s` does not work on another ledger than a broken portcullis.yaml names',
+  async (words) => {
+    const file = at('portcullis.yaml')
+    writeFileSync(file, 'data_dir: /nowhere\naudit: {file: [}\n')
+    const { status, out, err } = await portcullis(words.split(' '), { PORTCULLIS_CONFIG: file })
+    expect({ status, out }).toEqual({ status: 2, out: '' })
+    expect(err).toMatch(/^The configuration has \d faults?:\n.*portcullis\.yaml:2: /)
+  },
+)
