@@ -1,35 +1,13 @@
-import { type Context, type Handler, Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { createKeyInput, disableKeyInput, importKeysInput, listKeysInput, rotateKeyInput, validateKeyInput } from '../contract/index.ts'
+import { type OwnerAnswer, type OwnerGuard, type OwnerPolicy, readInput } from '../gate/index.ts'
 import type { Identity } from '../identity/index.ts'
-import { type Clock, LIMITS, type Principal } from '../kernel/index.ts'
-import { readInput } from './input.ts'
+import { type Clock, LIMITS } from '../kernel/index.ts'
 import { presentImport, presentKey, presentList, presentNewKey, presentVerdict } from './present.ts'
-
-export interface AdminPolicy {
-  readonly right: 'admin'
-  readonly service: 'admin'
-  readonly route: string
-  /** Largest JSON body the guard reads; 0 where a route has none. */
-  readonly bodyBytesMax: number
-  /** What the change is made to, where the request line says so; the intent in the ledger names it. */
-  readonly target?: (c: Context) => string
-}
-
-export interface AdminAnswer {
-  readonly status: 200 | 201
-  readonly body: unknown
-  /** What the change was made to, once it is known. */
-  readonly target?: string
-}
-
-export type AdminPerform = (c: Context, principal: Principal, body: unknown) => Promise<AdminAnswer>
-
-/** The corridor, as the gate lends it: it admits, reads the body within the limit, records the intent, and then lets `perform` act. */
-export type AdminGuard = (policy: AdminPolicy, perform: AdminPerform) => Handler
 
 export interface KeyRouteParts {
   readonly identity: Pick<Identity, 'keys' | 'load'>
-  readonly guard: AdminGuard
+  readonly guard: OwnerGuard
   readonly clock: Clock
 }
 
@@ -39,7 +17,7 @@ const DAY_MS = 86_400_000
 export function keyRoutes({ identity, guard: admit, clock }: KeyRouteParts): Hono {
   const { keys } = identity
   // A command that runs by itself reads the keys into memory when it is asked for more than a list; a gateway has them there from its start.
-  const guard: AdminGuard = (policy, perform) =>
+  const guard: OwnerGuard = (policy, perform) =>
     admit(policy, async (...asked) => {
       await identity.load()
       return perform(...asked)
@@ -108,9 +86,7 @@ type Target = (c: Context) => string
 const targetOf: Target = (c) => (KEY_ID_SHAPE.test(idOf(c)) ? idOf(c) : '[not a key id]')
 const KEY_ID_SHAPE = /^[0-9A-Za-z_-]{1,24}$/
 
-const policy = (route: string, bodyBytesMax: number, target?: Target): AdminPolicy => ({
-  right: 'admin',
-  service: 'admin',
+const policy = (route: string, bodyBytesMax: number, target?: Target): OwnerPolicy => ({
   route: `/admin/api${route}`,
   bodyBytesMax,
   ...(target && { target }),
@@ -118,7 +94,7 @@ const policy = (route: string, bodyBytesMax: number, target?: Target): AdminPoli
 const reads = (route: string, target?: Target) => policy(route, 0, target)
 const writes = (route: string, target?: Target) => policy(route, LIMITS.adminBodyBytesMax, target)
 
-const ok = (body: unknown): AdminAnswer => ({ status: 200, body })
+const ok = (body: unknown): OwnerAnswer => ({ status: 200, body })
 const idOf: Target = (c) => c.req.param('id') ?? ''
 
 function listFilter(c: Context) {

@@ -9,20 +9,26 @@ import type { Policy, Visit } from './visit.ts'
 /** What a management route asks; its room writes it, the corridor keeps it. */
 export interface OwnerPolicy {
   readonly route: string
+  /** Largest JSON body the guard reads; 0 where a route has none. */
   readonly bodyBytesMax: number
+  /** What the change is made to, where the request line says so; the intent in the ledger names it. */
   readonly target?: (c: Context) => string
 }
 
 export interface OwnerAnswer {
-  readonly status: number
+  readonly status: 200 | 201
   readonly body: unknown
+  /** What the change was made to, once it is known. */
   readonly target?: string
 }
 
 type OwnerPerform = (c: Context, principal: Principal, body: unknown) => Promise<OwnerAnswer>
 
+/** The corridor, as it is lent: it admits, reads the body within the limit, records the intent, and then lets `perform` act. */
+export type OwnerGuard = (policy: OwnerPolicy, perform: OwnerPerform) => Handler
+
 /** Lends the corridor to management routes: a change is one intent and one outcome like anything else, and nothing changes state beside it. */
-export function ownerGuard(corridor: Corridor): (policy: OwnerPolicy, perform: OwnerPerform) => Handler {
+export function ownerGuard(corridor: Corridor): OwnerGuard {
   return ({ route, bodyBytesMax, target }, perform) => {
     return async (c: Context) => {
       let fields: unknown = {}

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
-import { type AdminGuard, keyRoutes } from '../../src/admin/index.ts'
+import { keyRoutes } from '../../src/admin/index.ts'
+import type { OwnerGuard } from '../../src/gate/index.ts'
 import { asGatewayError, errorAnswer } from '../../src/http/index.ts'
 import type { Identity } from '../../src/identity/index.ts'
 import { DEFAULT_TENANT, systemClock } from '../../src/kernel/index.ts'
@@ -16,7 +17,7 @@ const OWNER = { tenant: DEFAULT_TENANT, kind: 'person', id: 'owner', user: 'owne
 /** The key routes without a socket, behind a guard that lets everybody in, reads the body and writes down what it was told. */
 export function keyAdmin(identity: Identity) {
   const ledger: AdminRecord[] = []
-  const guard: AdminGuard = (policy, perform) => async (c) => {
+  const guard: OwnerGuard = (policy, perform) => async (c) => {
     const record = { route: policy.route, before: policy.target?.(c) ?? '', after: '' }
     ledger.push(record)
     try {

@@ -6,6 +6,7 @@ import { speechFace, voicesFace } from './speech.ts'
 import { transcribeFace } from './transcribe.ts'
 
 export type { Face, FaceTools } from './face.ts'
+export { readInput } from './input.ts'
 export { createSpool, type Spool } from './spool.ts'
 
 const FACES: Readonly<Record<OperationName, (service: Service, route: Route, tools: FaceTools) => Face>> = {
