@@ -279,15 +279,14 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     } catch {
       this.#outgoing.destroy() // whatever is wrong with it, the end must be settled
     }
-    const report = this.#report
     const sent = this.#outgoing.headersSent
     this.#settle({
       ended,
       status: sent ? this.#status : unsent && error !== null ? error.status : 0,
       bytesOut: this.#bytesOut,
       firstByteMs: this.#firstByteMs >= 0 ? this.#firstByteMs : undefined,
-      units: this.#used?.units ?? report?.units ?? (sent ? this.#plan.units : undefined),
-      estimated: this.#used?.estimated ?? report?.estimated,
+      units: this.#used?.units ?? this.#report?.units ?? (sent ? this.#plan.units : undefined),
+      estimated: this.#used?.estimated ?? this.#report?.estimated,
       error: error ?? undefined,
       tell: unsent && error !== null ? error : undefined,
     })
