@@ -35,6 +35,8 @@ export interface HouseOptions {
   readonly log: Logger
   readonly clock: Clock
   readonly command: string
+  /** The keys are taken into memory when they are first needed: a command that only lists does not need them. */
+  readonly keysWhenNeeded?: boolean
 }
 
 export const socketPath = (dataDir: string): string => join(dataDir, 'portcullis.sock')
@@ -59,7 +61,8 @@ async function closeAll(closers: Closers): Promise<void> {
   for (const close of closers.splice(0).reverse()) await close()
 }
 
-async function furnish(config: Config, { log, clock, command }: HouseOptions, closers: Closers): Promise<House> {
+async function furnish(config: Config, options: HouseOptions, closers: Closers): Promise<House> {
+  const { log, clock, command, keysWhenNeeded = false } = options
   const { dataDir } = config
   const owner = acquireOwner(dataDir, { command, clock, waitMs: 2_000 })
   closers.push(() => owner.release())
@@ -70,7 +73,7 @@ async function furnish(config: Config, { log, clock, command }: HouseOptions, cl
   const pepper = loadOrCreateKey(join(dataDir, 'lookup.pepper'))
   const identity = createIdentity({ store, secrets: { hasher, pepper }, clock, log })
   closers.push(() => identity.close())
-  await identity.load()
+  if (!keysWhenNeeded) await identity.load()
   const limits = createLimits({ clock })
   closers.push(() => limits.close())
   const metrics = createMetrics({ ledger: () => ledger.state(), argon: () => hasher.stats() })
@@ -79,7 +82,9 @@ async function furnish(config: Config, { log, clock, command }: HouseOptions, cl
     if (now) cutKey(corridor, keyId)
   })
   const importLegacyKeys = async ({ apiKeysFile }: Config): Promise<void> => {
-    if (apiKeysFile !== null) await importFile({ identity, ledger, log }, apiKeysFile)
+    if (apiKeysFile === null) return
+    await identity.load()
+    await importFile({ identity, ledger, log }, apiKeysFile)
   }
   await importLegacyKeys(config)
   const admin = await listenToOwner({ dataDir, clock, corridor, identity, log })

@@ -1,3 +1,4 @@
+import { setImmediate as aTurn } from 'node:timers/promises'
 import { GatewayError, LIMITS } from '../kernel/index.ts'
 import type { House } from './house.ts'
 import { infoOf, type KeyInfo, stateOf } from './info.ts'
@@ -41,16 +42,24 @@ interface Wanted {
   readonly limit: number
 }
 
+/** After how many keys the event loop has a turn: to count 100,000 that lie about in memory takes 20 ms on a busy machine. */
+const KEYS_PER_TURN = 4_096
+
 async function fromMemory({ ring }: House, { all = false, user, after }: KeyFilter, { nowMs, limit }: Wanted): Promise<Found> {
   const last = after === undefined ? undefined : ring.get(after)
   if (after !== undefined && !last) throw noSuchPlace()
   const byAge = ring.all()
   const records: KeyRecord[] = []
-  let total = 0
+  let [total, looked] = [0, 0]
   for (let at = (last ? ring.olderThan(last) : byAge.length) - 1; at >= 0; at -= 1) {
     const record = byAge[at]
-    if (record === undefined || (user !== undefined && record.fields.user !== user)) continue
-    if (!all && stateOf(record, nowMs) !== 'active') continue
+    if (record === undefined) break
+    looked += 1
+    if (looked % KEYS_PER_TURN === 0) {
+      await aTurn()
+      at = ring.olderThan(record) // an older key may have come meanwhile
+    }
+    if ((user !== undefined && record.fields.user !== user) || !(all || stateOf(record, nowMs) === 'active')) continue
     total += 1
     if (records.length < limit) records.push(record)
     else if (last) break
