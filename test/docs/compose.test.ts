@@ -85,6 +85,12 @@ describe('docker-compose.yml', () => {
     const address = networks && 'front' in networks ? networks.front?.ipv4_address : undefined
     expect(service('api-gatekeeper').environment?.TRUSTED_PROXIES).toBe(address)
     expect(service('caddy').environment?.GATEKEEPER).toBe('api-gatekeeper:8080')
+    // The example and the page say the same, and neither the wider network that every caller on a LAN belongs to.
+    const pages = ['portcullis.example.yaml', 'docs/deploying.md'].map((name) =>
+      readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8'),
+    )
+    for (const page of pages) expect(page).toContain(address)
+    expect(pages.join()).not.toMatch(/TRUSTED_PROXIES=\S*private|trusted_proxies:.*private|\[private\]/)
   })
 
   test('Ollama on the host can be reached, and the drain has time to end', () => {

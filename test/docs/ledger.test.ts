@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { z } from 'zod'
@@ -43,6 +43,16 @@ describe('docs/ledger.md', () => {
   it('names every way in which a request can end', () => {
     for (const ending of contract.ENDINGS) expect(page).toContain(`\`${ending}\``)
   })
+})
+
+it('names every file that a ledger has', async () => {
+  const place = ledgerPlace()
+  const ledger = await ledgerAt(place)
+  await ledger.close()
+  const files = [dirname(place.file), place.keyDir].flatMap((dir) => readdirSync(dir))
+  expect(files).toContain('audit.lock')
+  for (const file of files) expect(page).toMatch(new RegExp(`^\\| \`(?:logs/)?${file.replace('.', '\\.')}\``, 'm'))
+  place.remove()
 })
 
 describe('the recipe for verifying by hand', () => {
