@@ -88,6 +88,10 @@ export function peerOf(socket: Socket, trusted: TrustedNetworks): Peer {
   return { address, loopback: LOOPBACK.has(address), trusted: trusted.has(address), local: false }
 }
 
+/** The same connection under other rules: a reload may stop or begin to believe its other end. */
+export const judgedAnew = (peer: Peer, trusted: TrustedNetworks): Peer =>
+  peer.local || isIP(peer.address) === 0 ? peer : { ...peer, trusted: trusted.has(peer.address) }
+
 export const localPeer = (): Peer => LOCAL_PEER
 
 /** An IPv4 address in IPv6 clothes is the same host, and must not get a second set of limits. */

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse, S
 import type { Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { type Clock, type ErrorCode, GatewayError, LIMITS } from '../kernel/index.ts'
-import { type Peer, peerOf, type TrustedNetworks } from './address.ts'
+import { judgedAnew, type Peer, peerOf, type TrustedNetworks } from './address.ts'
 import { breakBody } from './body.ts'
 import { Connections, connectionsMax } from './connections.ts'
 import { type Envelope, openEnvelope } from './envelope.ts'
@@ -38,7 +38,9 @@ export interface GateServerParts {
 
 /** One connection: who is at its other end, and the answer to the latest request that came on it. */
 interface Line {
-  readonly peer: Peer
+  peer: Peer
+  /** By which networks the peer was judged: a reload makes others. */
+  judgedBy: TrustedNetworks
   latest: ServerResponse | null
   /** It was told its last word; what still comes on it is nobody's request. */
   refused: boolean
@@ -59,7 +61,9 @@ export function createGateServer(parts: GateServerParts): Server {
     const line = LINES.get(incoming.socket) ?? openLine(parts, incoming.socket)
     if (line.refused) return
     line.latest = outgoing
-    const { envelope, fault } = openEnvelope(incoming, outgoing, line.peer, trusted(), clock.monoMs())
+    const networks = trusted()
+    if (line.judgedBy !== networks) judgeAnew(line, networks)
+    const { envelope, fault } = openEnvelope(incoming, outgoing, line.peer, networks, clock.monoMs())
     if (envelope.headers.upgrade) outgoing.shouldKeepAlive = false // llhttp loses what stands in the same packet behind the offer
     if (outgoing.socket === null) watchQueued(incoming.socket, outgoing)
     if (fault !== null) {
@@ -125,9 +129,15 @@ function routeAsJudged(incoming: IncomingMessage, { path, query }: Envelope): vo
 }
 
 function openLine({ peer, trusted }: GateServerParts, socket: Socket): Line {
-  const line: Line = { peer: peer?.() ?? peerOf(socket, trusted()), latest: null, refused: false }
+  const judgedBy = trusted()
+  const line: Line = { peer: peer?.() ?? peerOf(socket, judgedBy), judgedBy, latest: null, refused: false }
   LINES.set(socket, line)
   return line
+}
+
+function judgeAnew(line: Line, networks: TrustedNetworks): void {
+  line.peer = judgedAnew(line.peer, networks)
+  line.judgedBy = networks
 }
 
 function onConnection(parts: GateServerParts, connections: Connections, socket: Socket): void {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import { Agent, createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { loadConfig } from '../../src/config.ts'
@@ -97,5 +97,20 @@ describe('what a reload leaves as it is', () => {
     await statusIs({ in_flight: 1, waiting: 1 })
     backend.jobs[2]?.end('{"done":true}')
     await until(() => backend.jobs.length === 4, { withinMs: 3_000, what: 'the last job at the backend' })
+  })
+
+  it('is not whom an open connection is believed to speak for', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const latest = async () => (await gate.lines()).findLast(({ event }) => event === 'refused')
+    const wrong = { path: '/chat/api/nowhere', agent, headers: { 'x-forwarded-for': '203.0.113.7' } }
+    await call(gate.port, wrong)
+    expect(await latest()).toMatchObject({ address: '127.0.0.1' })
+    await reload({ TRUSTED_PROXIES: '127.0.0.0/8' })
+    await call(gate.port, wrong)
+    expect(await latest()).toMatchObject({ address: '203.0.113.7' })
+    await reload()
+    await call(gate.port, wrong)
+    expect(await latest()).toMatchObject({ address: '127.0.0.1' })
+    agent.destroy()
   })
 })
