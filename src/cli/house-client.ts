@@ -1,0 +1,55 @@
+import { existsSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { loadOrExplain, pathsOrExplain } from './explain.ts'
+import { askSocket, type SocketAnswer } from './socket.ts'
+
+/** Management, wherever it happens: in the running gateway, or here when none runs. */
+export interface AdminClient {
+  /** Which store is changed, for people. */
+  readonly store: string
+  request(method: string, path: string, body?: unknown): Promise<SocketAnswer>
+  close(): Promise<void>
+}
+
+export async function keyProgram(): Promise<Command> {
+  const { keyCommand } = await import('./key.ts')
+  return keyCommand(openAdmin)
+}
+
+/**
+ * The running gateway, found by its socket; or, when none runs, the same house opened here for the length of the command. Either way
+ * there is one writer, one chain and one set of rules.
+ */
+export async function openAdmin(): Promise<AdminClient> {
+  const { dataDir } = pathsOrExplain()
+  const socket = join(dataDir, 'portcullis.sock')
+  if (existsSync(socket) && (await isAlive(socket))) return clientOf(socket, `${dataDir} (the running gateway)`, async () => {})
+  const [{ openHouse }, { createLog }, { systemClock }] = await Promise.all([
+    import('../house.ts'),
+    import('../ops/index.ts'),
+    import('../kernel/index.ts'),
+  ])
+  const log = createLog('error', process.stderr)
+  const house = await openHouse(loadOrExplain(), { log, clock: systemClock, command: 'key', keysWhenNeeded: true })
+  return clientOf(house.socket, dataDir, () => house.close())
+}
+
+const clientOf = (socket: string, store: string, close: () => Promise<void>): AdminClient => ({
+  store,
+  request: (method, path, body) => askSocket(socket, method, path, body),
+  close,
+})
+
+/** A socket whose owner was killed is still a file; only a connection tells. */
+function isAlive(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(socket)
+    probe.once('connect', () => {
+      probe.destroy()
+      resolve(true)
+    })
+    probe.once('error', () => resolve(false))
+  })
+}
