@@ -3,15 +3,8 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { loadOrExplain, pathsOrExplain } from './explain.ts'
-import { askSocket, type SocketAnswer } from './socket.ts'
-
-/** Management, wherever it happens: in the running gateway, or here when none runs. */
-export interface AdminClient {
-  /** Which store is changed, for people. */
-  readonly store: string
-  request(method: string, path: string, body?: unknown): Promise<SocketAnswer>
-  close(): Promise<void>
-}
+import type { AdminClient } from './key-client.ts'
+import { askSocket } from './socket.ts'
 
 export async function keyProgram(): Promise<Command> {
   const { keyCommand } = await import('./key.ts')

@@ -1,4 +1,3 @@
-import { realpathSync } from 'node:fs'
 import {
   type CreateKeyInput,
   type ImportKeysAnswer,
@@ -13,7 +12,7 @@ import {
   validateKeyAnswer,
 } from '../contract/index.ts'
 import { LIMITS } from '../kernel/index.ts'
-import { readSecretFile, SecretFileFault } from '../secrets/index.ts'
+import { type KeyFile, readKeyFile, SecretFileFault } from '../secrets/index.ts'
 import { type AdminClient, ask } from './key-client.ts'
 import { EXIT, Exit } from './terminal.ts'
 
@@ -74,16 +73,10 @@ export const rotateKey = (client: AdminClient, id: string, { graceSeconds, idemp
 export const validateKey = (client: AdminClient, key: string): Promise<ValidateKeyAnswer> =>
   ask(client, validateKeyAnswer, 'POST', `${KEYS}/validate`, { key })
 
-export interface KeyFile {
-  readonly content: string
-  /** The same for every way to write its path, so that a second import knows the first. */
-  readonly source: string
-}
-
-/** Old key files hold whole keys, so they are read under the rules of secret files. They are never written. */
-export function readKeyFile(path: string): KeyFile {
+/** An old key file; one that cannot be used is a fault of the command line. */
+export function keyFileAt(path: string): KeyFile {
   try {
-    return { content: readSecretFile(path, LIMITS.importFileBytesMax).reveal(), source: realpathSync(path) }
+    return readKeyFile(path)
   } catch (thrown) {
     if (thrown instanceof SecretFileFault) throw new Exit(EXIT.usage, thrown.message)
     throw thrown

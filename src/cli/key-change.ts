@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { disableKey, enableKey, importKeys, readKeyFile } from './key-actions.ts'
+import { disableKey, enableKey, importKeys, keyFileAt } from './key-actions.ts'
 import { changed, type Frame, ID, json, jsonOption, printer } from './key-frame.ts'
 import { say } from './key-io.ts'
 import { EXIT } from './terminal.ts'
@@ -47,7 +47,7 @@ export function addImport(key: Command, { run, io }: Frame): void {
     .option('--rights-from-service', "each entry's service as its rights; without it they get all", false)
     .addOption(jsonOption())
     .action(async (path: string, options: { rightsFromService: boolean; json?: boolean }) => {
-      const file = readKeyFile(path)
+      const file = keyFileAt(path)
       await run(async (client) => {
         const report = await importKeys(client, file, options.rightsFromService)
         if (options.json) json(io, client, report)

@@ -179,7 +179,7 @@ async function validate({ client, io, streams }: Desk): Promise<void> {
 }
 
 async function importFile(desk: Desk): Promise<void> {
-  const file = actions.readKeyFile(
+  const file = actions.keyFileAt(
     await text(desk, { message: 'Which file?', placeholder: 'keys.json', wrong: (path) => (path ? undefined : 'a path, please') }),
   )
   const fromService = await clack.confirm({
