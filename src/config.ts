@@ -137,9 +137,16 @@ function readSetting(setting: Setting, env: Environment, document: ConfigDocumen
   if ('value' in parsed) return parsed.value
   faults.push({
     where: fromEnv !== undefined ? setting.env : whereOf(setting.key, document),
-    what: `${parsed.wrong} (it is ${JSON.stringify(raw)})`,
+    what: `${parsed.wrong}${shown(setting, raw)}`,
   })
   return setting.fallback
+}
+
+/** A faulty value, so that it is found; but not where it may be a credential in the wrong place. Faults are printed, logged and recorded. */
+function shown({ key }: Setting, raw: unknown): string {
+  if (key.includes('.auth.')) return ' (it is not repeated, in case it is the credential itself)'
+  const text = JSON.stringify(raw) ?? String(raw)
+  return ` (it is ${text.replaceAll(/\/\/[^/?#"]*@/g, '//…@').replaceAll(/[?#][^"]*/g, '?…')})`
 }
 
 function serviceNames(document: ConfigDocument | null, faults: Fault[]): readonly string[] {
@@ -198,7 +205,12 @@ function readAuth(
   try {
     return { header: header ?? 'authorization', value: readSecretFile(fromRoot(file)) }
   } catch (error) {
-    faults.push({ where: where(`services.${name}.auth.value_file`), what: reasonOf(error) })
+    const what = reasonOf(error)
+    // Whoever writes the secret itself there must not find it in a log; a path that begins as one is no secret.
+    const told = /^(?:\/|\.{1,2}\/)/.test(file)
+      ? what
+      : what.replaceAll(fromRoot(file), '… (not repeated, in case it is the secret itself)')
+    faults.push({ where: where(`services.${name}.auth.value_file`), what: told })
     return null
   }
 }

@@ -1,4 +1,4 @@
-import { isMap, isNode, isScalar, LineCounter, parseDocument, type YAMLMap } from 'yaml'
+import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument, type YAMLMap } from 'yaml'
 
 /** A fault of the configuration, with where it stands and how to mend it. */
 export interface Fault {
@@ -21,11 +21,13 @@ export function readDocument(name: string, content: string): ConfigDocument {
   const document = parseDocument(content, { lineCounter: lines, uniqueKeys: true, merge: false })
   const faults = document.errors.map((error) => ({
     where: `${name}:${error.linePos?.[0].line ?? 1}`,
-    what: (error.message.split('\n')[0] ?? '').replace(/(?<= at line \d+, column \d+):$/, ''),
+    what: withoutSource(error.message.split('\n')[0] ?? ''),
   }))
   const root = document.contents
   if (faults.length === 0 && root !== null && !isMap(root))
     faults.push({ where: `${name}:1`, what: 'want keys and values, such as `server:`' })
+  if (faults.length === 0 && !aliasesHold(document))
+    faults.push({ where: name, what: 'an alias (*name) leads to no anchor (&name), or to too many' })
   return {
     name,
     faults,
@@ -48,6 +50,23 @@ export function readDocument(name: string, content: string): ConfigDocument {
     keys: () => (isMap(root) ? leaves(root, '') : []),
   }
 }
+
+/** The parser itself says nothing of them; whoever reads such a value would throw. */
+function aliasesHold(document: Document): boolean {
+  try {
+    document.toJS()
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The parser quotes what it stumbled over, which may be a secret; line and column lead there all the same. */
+const withoutSource = (message: string): string =>
+  message
+    .replace(/(?<= at line \d+, column \d+):$/, '')
+    .replace(/: \S.*?(?= at line \d+, column \d+:?$|$)/, '')
+    .replaceAll(/"(?:[^"\\]|\\.)*"?/g, '"…"')
 
 function leaves(map: YAMLMap, path: string): string[] {
   return map.items.flatMap((item) => {

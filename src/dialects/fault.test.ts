@@ -95,9 +95,20 @@ describe('the fault that it means', () => {
     expect(backendFault(answer(status, body))).toMatchObject({ code, detail })
   })
 
-  it('keeps what a failing backend says of itself for the ledger', () => {
-    const { detail, reason } = backendFault(answer(500, { detail: 'cannot open /home/ada/models/x' }))
-    expect(detail).not.toContain('/home')
-    expect(reason).toBe('status 500: cannot open /home/ada/models/x')
+  it('keeps what a failing backend says of itself from the caller', () => {
+    expect(backendFault(answer(500, { detail: 'cannot open /home/ada/models/x' })).detail).not.toContain('/home')
+  })
+
+  it.each([400, 401, 403, 404, 405, 413, 415, 422, 429, 500, 503, 200])(
+    'of %i leaves nothing in the ledger of what the backend repeats',
+    (status) => {
+      const told = backendFault({ status, contentType: 'text/my plain prompt', body: Buffer.from('my plain prompt') })
+      expect(told.reason).not.toContain('prompt')
+      expect(told.reason).toContain(String(status))
+    },
+  )
+
+  it('names the kind of exception in the ledger', () => {
+    expect(backendFault(answer(500, { error: 'RuntimeError: my plain prompt' })).reason).toBe('status 500: RuntimeError')
   })
 })

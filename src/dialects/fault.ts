@@ -11,31 +11,41 @@ type Meaning = (sentence: string, status: number, notes: FaultNotes) => GatewayE
 
 const told = (start: string, sentence: string): string => (sentence === '' ? start : `${start}: ${sentence}`)
 
+/**
+ * What the ledger is told: the status, and the kind of exception where the sentence begins with one. Never the sentence itself, because backends
+ * repeat in it what they were asked (FastAPI gives the whole input back), and the ledger holds nothing of bodies. It is in the backend's own log.
+ */
+function reasonFor(status: number, sentence: string): string {
+  const kind = /^[A-Z][A-Za-z]{2,40}(?:Error|Exception)\b/.exec(sentence)?.[0]
+  return kind === undefined ? `status ${status}` : `status ${status}: ${kind}`
+}
+
 const noSuchRoute: Meaning = (sentence, status) =>
   new GatewayError('UPSTREAM_REFUSED', {
     detail: 'The backend does not know this operation; it may be of another kind than the gate was told',
-    reason: `status ${status}: ${sentence}`,
+    reason: reasonFor(status, sentence),
   })
 
 const notForUs: Meaning = (sentence, status) =>
   new GatewayError('UPSTREAM_REFUSED', {
     detail: 'The backend does not accept the credential that the gate has for it',
-    reason: `status ${status}: ${sentence}`,
+    reason: reasonFor(status, sentence),
   })
 
-const busy: Meaning = (sentence) => new GatewayError('UPSTREAM_BUSY', { detail: told('The backend says that it is busy', sentence) })
+const busy: Meaning = (sentence, status) =>
+  new GatewayError('UPSTREAM_BUSY', { detail: told('The backend says that it is busy', sentence), reason: reasonFor(status, sentence) })
 
 const rejected: Meaning = (sentence, status, notes) =>
   new GatewayError('UPSTREAM_REJECTED', {
     detail: told('The backend does not accept this request', sentence || (notes.rejected ?? '')),
-    reason: `status ${status}: ${sentence}`,
+    reason: reasonFor(status, sentence),
   })
 
-// What a backend says of its own failure may name files and hosts: it goes to the ledger, not to the caller.
+// What a backend says of its own failure may name files and hosts, which are no business of the caller.
 const failed: Meaning = (sentence, status, notes) =>
   new GatewayError('UPSTREAM_REFUSED', {
     detail: told('The backend failed', OUT_OF_MEMORY.test(sentence) ? 'it ran out of memory' : (notes.failed ?? `it answered ${status}`)),
-    reason: `status ${status}: ${sentence}`,
+    reason: reasonFor(status, sentence),
   })
 
 const OUT_OF_MEMORY = /out of memory|OutOfMemory/i
@@ -44,8 +54,13 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
   401: notForUs,
   403: notForUs,
   405: noSuchRoute,
-  413: (sentence) => new GatewayError('BODY_TOO_LARGE', { detail: told('The backend does not take a body this large', sentence) }),
-  415: (sentence) => new GatewayError('UNSUPPORTED_MEDIA', { detail: told('The backend cannot read this', sentence) }),
+  413: (sentence, status) =>
+    new GatewayError('BODY_TOO_LARGE', {
+      detail: told('The backend does not take a body this large', sentence),
+      reason: reasonFor(status, sentence),
+    }),
+  415: (sentence, status) =>
+    new GatewayError('UNSUPPORTED_MEDIA', { detail: told('The backend cannot read this', sentence), reason: reasonFor(status, sentence) }),
   429: busy,
   503: busy,
 }
@@ -63,16 +78,16 @@ export function backendFault(answer: WholeAnswer, notes: FaultNotes = {}): Gatew
 }
 
 function notThat({ contentType }: WholeAnswer, sentence: string): GatewayError {
-  const type = clip(contentType.split(';')[0] ?? '', LIMITS.nameCharsMax)
+  const type = /^\s*([\w.+-]{1,60}\/[\w.+-]{1,60})\s*(?:;|$)/.exec(contentType)?.[1] ?? ''
   return new GatewayError('UPSTREAM_DIED', {
     detail: told(`The backend answered with ${type === '' ? 'nothing known' : type} where something else was expected`, sentence),
-    reason: `status 200 with ${type}: ${sentence}`,
+    reason: `status 200 with ${type === '' ? 'nothing known' : type}`,
   })
 }
 
 /** An answer that should be readable and is not. */
-export const rubbish = (why: string): GatewayError =>
-  new GatewayError('UPSTREAM_DIED', { detail: `The backend answered with rubbish: ${why}`, reason: why })
+export const rubbish = (why: string, reason: string = why): GatewayError =>
+  new GatewayError('UPSTREAM_DIED', { detail: `The backend answered with rubbish: ${why}`, reason })
 
 /** What the backend says went wrong, as one line; '' when it says nothing a person could use. */
 export function sentenceOf({ contentType, body }: WholeAnswer): string {

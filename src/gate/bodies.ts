@@ -12,6 +12,7 @@ function wantJson({ headers }: Envelope): void {
   if (headers.contentEncoding !== '' && headers.contentEncoding !== 'identity') {
     throw new GatewayError('UNSUPPORTED_MEDIA', {
       detail: `Content-Encoding ${headers.contentEncoding} is not taken here; send the body as it is`,
+      reason: 'a Content-Encoding',
     })
   }
   if (!JSON_TYPES.test(headers.contentType)) {

@@ -39,10 +39,13 @@ it.each([
   ['x=0f8fad5b-d9cb-469f-a165-70867728950e&y', 'x=0f8fad5b-…&y'],
   ['0F8FAD5B-D9CB-469F-A165-7086', '0F8FAD5B-…'],
   ['pcl_a_b,pcl_c_d', 'pcl_a_…,pcl_c_…'],
+  ['%70cl%5Fab12%5fS3cret', 'pcl_ab12_…'],
+  ['pcl%255Fab12%25255FS3cret', 'pcl_ab12_…'],
+  ['0f8fad5b%2Dd9cb%2D469f%2Da165%2D70867728950e', '0f8fad5b-…'],
 ])('no field of an entry holds the key of %s', (text, expected) => {
   expect(shown(text)).toEqual(Array.from({ length: 12 }, () => expected))
 })
 
-it.each(['llama3.2:3b', 'phi-20251101-v1', 'pcl_', 'qwen-20250101-12'])('%s is written as it came', (text) => {
+it.each(['50%25', 'a%zz%20b', 'llama3.2:3b', 'phi-20251101-v1', 'pcl_', 'qwen-20250101-12'])('%s is written as it came', (text) => {
   expect(shown(text)).toEqual(Array.from({ length: 12 }, () => text))
 })

@@ -1,5 +1,5 @@
 import type { IntentEntry, OutcomeEntry, RefusedEntry } from '../contract/index.ts'
-import { clip, DEFAULT_TENANT, type GatewayError, LIMITS } from '../kernel/index.ts'
+import { clip, DEFAULT_TENANT, type GatewayError, LIMITS, withoutKeys } from '../kernel/index.ts'
 import type { Ended, Visit } from './visit.ts'
 
 // Every entry is one literal with all its fields, those that are not known as undefined, which the ledger does not write. Adding fields one
@@ -17,9 +17,9 @@ export function intentOf({ envelope, policy, principal, oldSecret, model, target
     method: envelope.method,
     route: policy.route,
     service: policy.service,
-    model: model === '' ? undefined : clip(masked(model), LIMITS.modelCharsMax),
-    target: target === '' ? undefined : clip(masked(target), LIMITS.modelCharsMax),
-    agent: envelope.agent === '' ? undefined : masked(envelope.agent),
+    model: model === '' ? undefined : clip(withoutKeys(model), LIMITS.modelCharsMax),
+    target: target === '' ? undefined : clip(withoutKeys(target), LIMITS.modelCharsMax),
+    agent: envelope.agent === '' ? undefined : withoutKeys(envelope.agent),
   }
 }
 
@@ -41,7 +41,7 @@ export function outcomeOf(visit: Visit, end: Ended, totalMs: number): OutcomeEnt
     agent: about.agent,
     status: end.status,
     code: end.error?.code,
-    reason: end.error === undefined || end.error.reason === '' ? undefined : clip(masked(end.error.reason), LIMITS.rawPathCharsMax),
+    reason: end.error === undefined || end.error.reason === '' ? undefined : clip(withoutKeys(end.error.reason), LIMITS.rawPathCharsMax),
     bytes_in: visit.bytesIn,
     bytes_out: end.bytesOut,
     units: end.units,
@@ -59,17 +59,9 @@ export function refusalOf(visit: Visit, error: GatewayError, keyId: string | und
     key: about.key ?? keyId,
     status: error.status,
     code: error.code,
-    reason: error.reason === '' ? undefined : clip(masked(error.reason), LIMITS.rawPathCharsMax),
-    path: clip(masked(visit.envelope.path), LIMITS.rawPathCharsMax),
+    reason: error.reason === '' ? undefined : clip(withoutKeys(error.reason), LIMITS.rawPathCharsMax),
+    path: clip(withoutKeys(visit.envelope.path), LIMITS.rawPathCharsMax),
   }
 }
-
-const SUSPECT = /pcl_|[0-9a-f]{8}-[0-9a-f]{4}-/i
-const KEY = /(pcl_[0-9a-z]{1,12})_[0-9a-z]+/gi
-// Keys of the time before ours are UUIDs. Three groups are enough, because an agent may have been clipped in the midst of one.
-const LEGACY_KEY = /([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}[0-9a-f-]*/gi
-
-/** Whatever the caller wrote may hold a key, pasted into a URL, a model or an agent; nobody must find it in the ledger. */
-const masked = (text: string): string => (SUSPECT.test(text) ? text.replaceAll(KEY, '$1_…').replaceAll(LEGACY_KEY, '$1-…') : text)
 
 const round = (ms: number): number => Math.round(ms * 100) / 100

@@ -1,4 +1,4 @@
-import { ERRORS, GatewayError } from '../kernel/index.ts'
+import { ERRORS, GatewayError, withoutKeys } from '../kernel/index.ts'
 
 /** How the clients of a face read errors: ollama-js prints `[object Object]` unless `error` is text, FastAPI clients read `detail`. */
 export type ErrorShape = 'ollama' | 'a1111' | 'problem'
@@ -9,15 +9,18 @@ export interface ErrorAnswer {
   readonly body: string
 }
 
+/** Details repeat names that the caller chose, and a name may be a key that was pasted there: no answer gives one back. */
+const detailOf = ({ detail }: GatewayError): string => withoutKeys(detail)
+
 // No request id in a body: every wrong key gets the same bytes, whatever is wrong with it. The id travels as a header.
 const BODIES: Readonly<Record<ErrorShape, (error: GatewayError) => unknown>> = {
-  ollama: (error) => ({ error: error.detail }),
-  a1111: (error) => ({ error: error.code, detail: error.detail, body: '', errors: '' }),
+  ollama: (error) => ({ error: detailOf(error) }),
+  a1111: (error) => ({ error: error.code, detail: detailOf(error), body: '', errors: '' }),
   problem: (error) => ({
     type: `urn:portcullis:error:${error.code.toLowerCase().replaceAll('_', '-')}`,
     title: error.spec.title,
     status: error.status,
-    detail: error.detail,
+    detail: detailOf(error),
     code: error.code,
   }),
 }
@@ -43,7 +46,7 @@ export function errorAnswer(error: GatewayError, shape: ErrorShape, requestId: s
 
 /** The same, in band, for a stream whose status line has long been sent. Null where the format has no place for it and only a cut is honest. */
 export function errorInBand(error: GatewayError, contentType: string): string | null {
-  if (contentType.startsWith('application/x-ndjson')) return `${JSON.stringify({ error: error.detail })}\n`
+  if (contentType.startsWith('application/x-ndjson')) return `${JSON.stringify({ error: detailOf(error) })}\n`
   return null
 }
 

@@ -118,6 +118,7 @@ function refuseAddresses(fields: Txt2Img): void {
     if (found === null) continue
     throw new GatewayError('BODY_INVALID', {
       detail: `${field}${clip(found, 200)}: want the picture itself as base64; addresses and paths are not followed`,
+      reason: `an address or a path in ${field}`, // the rest of the place is of the caller's making
     })
   }
 }
@@ -165,7 +166,10 @@ function refuseGuarded(fields: Txt2Img): void {
     if (Object.hasOwn(OPEN, field) || value === null) continue
     const harmless = Object.hasOwn(GUARDED, field) ? GUARDED[field as keyof typeof GUARDED] : undefined // looked up just before
     if (harmless === undefined) {
-      throw new GatewayError('BODY_INVALID', { detail: `${clip(field, LIMITS.nameCharsMax)}: there is no such field of txt2img` })
+      throw new GatewayError('BODY_INVALID', {
+        detail: `${clip(field, LIMITS.nameCharsMax)}: there is no such field of txt2img`,
+        reason: 'unknown field',
+      })
     }
     if (JSON.stringify(value) !== harmless && value !== '') {
       throw new GatewayError('POLICY_REFUSED', {
@@ -183,7 +187,11 @@ function refuseGuarded(fields: Txt2Img): void {
     })
   }
   const odd = Object.entries(settings).find(([, value]) => typeof value === 'object' && value !== null)
-  if (odd !== undefined) throw new GatewayError('BODY_INVALID', { detail: `override_settings.${odd[0]}: want a single value` })
+  if (odd !== undefined)
+    throw new GatewayError('BODY_INVALID', {
+      detail: `override_settings.${odd[0]}: want a single value`,
+      reason: 'a setting that is no single value',
+    })
 }
 
 /** stable-diffusion.cpp, which speaks this language too, takes any of its own arguments from inside a prompt. */

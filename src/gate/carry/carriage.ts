@@ -8,6 +8,7 @@ import { type Clock, type GatewayError, LIMITS, passed } from '../../kernel/inde
 import type { Ended, Visit } from '../visit.ts'
 import { breakOff } from './break-off.ts'
 import { Collected } from './collected.ts'
+import { reshaped, withoutCredential } from './credential.ts'
 import { deadlineFault, earlyRefusal, endingOf, upstreamFault } from './faults.ts'
 import { relayedHeaders } from './headers.ts'
 import type { Sweep, Watched } from './sweep.ts'
@@ -203,9 +204,9 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   #answerCollected(collected: Collected): void {
     const answer: WholeAnswer = { status: this.#status, contentType: this.#contentType, body: collected.body() }
     this.#collected = null
-    if (this.#isFault && this.#plan.fault !== undefined) throw this.#plan.fault(answer)
+    if (this.#isFault && this.#plan.fault !== undefined) throw this.#plan.fault(withoutCredential(answer, this.#service))
     if (this.#plan.reshape === undefined) throw this.#rubbish(`status ${answer.status}`)
-    this.#answer(this.#plan.reshape(answer))
+    this.#answer(reshaped(answer, this.#service, this.#plan.reshape))
   }
 
   #used: Pick<LocalAnswer, 'units' | 'estimated'> | undefined

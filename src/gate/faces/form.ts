@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy'
 import { clip, GatewayError, LIMITS } from '../../kernel/index.ts'
-import { unknownField } from './input.ts'
+import { UNKNOWN_FIELD, unknownField } from './input.ts'
 
 export interface FormRules {
   /** Names under which the one file may come. */
@@ -101,7 +101,8 @@ export class FormReader {
 
   #wrongFile(part: string): GatewayError | null {
     const { fileParts } = this.#rules
-    if (!fileParts.has(part)) return invalid(`${clip(part, LIMITS.nameCharsMax)}: the file must be the part ${names(fileParts)}`)
+    if (!fileParts.has(part))
+      return invalid(`${clip(part, LIMITS.nameCharsMax)}: the file must be the part ${names(fileParts)}`, 'a file of another name')
     return this.#file === null ? null : invalid('There are two files in this form; send one')
   }
 
@@ -114,7 +115,7 @@ export class FormReader {
   #wrongField(spelled: string, value: string, cut: boolean): GatewayError | null {
     const { fileParts, options } = this.#rules
     const name = Object.hasOwn(options, spelled) ? options[spelled] : undefined
-    if (name === undefined) return invalid(unknownField(spelled, [...fileParts, ...Object.keys(options)]))
+    if (name === undefined) return invalid(unknownField(spelled, [...fileParts, ...Object.keys(options)]), UNKNOWN_FIELD)
     if (cut) return invalid(`${spelled}: is longer than ${LIMITS.formFieldBytesMax} bytes`)
     return this.#file !== null && this.#sawOption ? tooLate(spelled) : addOption(this.options, name, value)
   }
@@ -164,7 +165,7 @@ const FILE_NAMES = new Set(['file', 'audio_file', 'audio'])
 const PART_HEADERS_MAX = 32
 const PART_HEADER_BYTES_MAX = 8 * 1024
 
-const invalid = (detail: string): GatewayError => new GatewayError('BODY_INVALID', { detail })
+const invalid = (detail: string, reason: string = detail): GatewayError => new GatewayError('BODY_INVALID', { detail, reason })
 const tooMany = (): GatewayError => invalid('There are more parts in this form than it can have options')
 const endedEarly = (): GatewayError =>
   new GatewayError('BODY_INCOMPLETE', { detail: 'The form ended before its last boundary', reason: 'a form without its last boundary' })

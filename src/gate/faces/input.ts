@@ -12,11 +12,16 @@ export function readInput<Shape extends z.ZodRawShape, Config extends z.core.$Zo
   const parsed = schema.safeParse(fields)
   if (parsed.success) return parsed.data
   const faults = parsed.error.issues.slice(0, FAULTS_SHOWN_MAX).map((issue) => {
-    if (issue.code === 'unrecognized_keys') return unknownField(issue.keys[0] ?? '', Object.keys(schema.shape))
-    return `${issue.path.join('.') || 'the body'}: ${issue.message}`
+    const fault = `${issue.path.join('.') || 'the body'}: ${issue.message}`
+    if (issue.code !== 'unrecognized_keys') return { detail: fault, reason: fault }
+    return { detail: unknownField(issue.keys[0] ?? '', Object.keys(schema.shape)), reason: UNKNOWN_FIELD }
   })
-  throw new GatewayError('BODY_INVALID', { detail: clip(faults.join('; '), DETAIL_CHARS_MAX) })
+  const all = (which: 'detail' | 'reason'): string => clip(faults.map((fault) => fault[which]).join('; '), DETAIL_CHARS_MAX)
+  throw new GatewayError('BODY_INVALID', { detail: all('detail'), reason: all('reason') })
 }
+
+/** What the ledger is told of a field that there is not: its name is part of a body, and the ledger holds nothing of bodies. */
+export const UNKNOWN_FIELD = 'unknown field'
 
 export const unknownField = (name: string, known: readonly string[]): string =>
   `${clip(name, LIMITS.nameCharsMax)}: there is no such field here; this route takes ${known.join(', ')}`

@@ -1,6 +1,7 @@
 import type { Route, Service } from '../../catalog/index.ts'
 import { type Plan, rawPlan } from '../../dialects/index.ts'
-import { type Envelope, Upload } from '../../http/index.ts'
+import { credentialOf, type Envelope, Upload } from '../../http/index.ts'
+import { GatewayError, holdsKey, unescaped } from '../../kernel/index.ts'
 import { callerHeaders } from '../carry/headers.ts'
 import type { Visit } from '../visit.ts'
 
@@ -15,10 +16,27 @@ export function rawFace(service: Service, route: Route): (visit: Visit, params: 
     // A body that was read may have been changed, and one we do not send has no length; undici counts what it has.
     const headers = callerHeaders(envelope, visit.body === null && body !== null)
     const query = route.query ? envelope.query : ''
+    refuseKeyInUrl(envelope, [query, ...Object.values(params)])
     return rawPlan(
       { method: envelope.method === 'HEAD' ? 'HEAD' : route.method, upstream: route.upstream, params, query, headers, body },
       service.dialect,
     )
+  }
+}
+
+/**
+ * A key in what goes on of a URL: the backend would have it, and so would its access log. UUIDs have other uses in URLs, so of a key from before
+ * only its own caller's is known for one.
+ */
+function refuseKeyInUrl(envelope: Envelope, parts: readonly string[]): void {
+  for (const part of parts) {
+    if (part === '') continue
+    const plain = unescaped(part)
+    if (!holdsKey(plain) && !plain.includes(credentialOf(envelope))) continue
+    throw new GatewayError('BAD_REQUEST', {
+      detail: 'A key stands in the URL, where it would reach the backend and its logs; send it as X-API-Key and nowhere else',
+      reason: 'a key in the URL',
+    })
   }
 }
 

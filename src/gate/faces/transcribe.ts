@@ -6,7 +6,7 @@ import { GatewayError } from '../../kernel/index.ts'
 import { arrivingAudio } from './audio.ts'
 import type { Face, FaceTools } from './face.ts'
 import { addOption, type FormFile, FormReader } from './form.ts'
-import { readInput, unknownField } from './input.ts'
+import { readInput, UNKNOWN_FIELD, unknownField } from './input.ts'
 import type { Spool } from './spool.ts'
 
 const FILE_PARTS: ReadonlySet<string> = new Set(['file', 'audio_file', 'audio'])
@@ -76,7 +76,8 @@ function optionsIn(query: string): Map<string, string> {
   const options = new Map<string, string>()
   for (const [spelled, value] of new URLSearchParams(query)) {
     const name = Object.hasOwn(OPTIONS, spelled) ? OPTIONS[spelled] : undefined
-    if (name === undefined) throw new GatewayError('BODY_INVALID', { detail: unknownField(spelled, Object.keys(OPTIONS)) })
+    if (name === undefined)
+      throw new GatewayError('BODY_INVALID', { detail: unknownField(spelled, Object.keys(OPTIONS)), reason: UNKNOWN_FIELD })
     const conflict = addOption(options, name, value)
     if (conflict !== null) throw conflict
   }
