@@ -1,10 +1,8 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type RunningCaddy, startCaddy } from '../support/caddy.ts'
+import { type LoggingFront, loggingFront } from '../support/caddy-log.ts'
 import { rawExchange } from '../support/raw-http.ts'
-import { type StandIn, standInGatekeeper } from '../support/stand-in-gatekeeper.ts'
 import { lacking, named } from '../support/tools.ts'
 import { until } from '../support/until.ts'
 
@@ -32,32 +30,20 @@ interface AccessLine {
 }
 
 describe.skipIf(reason)(named('the access log', reason), () => {
-  let gatekeeper: StandIn
-  let caddy: RunningCaddy
-  const folder = mkdtempSync(join(tmpdir(), 'portcullis-access-'))
-  const file = join(folder, 'access.json')
+  let front: LoggingFront
   beforeAll(async () => {
-    gatekeeper = await standInGatekeeper()
-    gatekeeper.answerWith((req, res) => {
+    front = await loggingFront((req, res) => {
       res.setHeader('x-request-id', 'req_1')
       res.setHeader('set-cookie', `session=${CANARY}`)
       res.setHeader('location', `/?token=${CANARY}`)
       req.resume().once('end', () => res.end(CANARY))
     })
-    caddy = await startCaddy({
-      gatekeeper: gatekeeper.address,
-      env: { ACCESS_LOG: 'file', ACCESS_LOG_FILE: file, CLIENT_ADDRESS: 'private' },
-    })
   })
-  afterAll(async () => {
-    await caddy?.stop()
-    await gatekeeper?.close()
-    rmSync(folder, { recursive: true, force: true })
-  })
+  afterAll(() => front?.close())
 
   const send = (target: string, headers: readonly string[]) =>
     rawExchange(
-      caddy.port,
+      front.caddy.port,
       [`POST ${target} HTTP/1.1`, 'Host: gate', 'Connection: close', ...headers, 'Content-Length: 0', '', ''].join('\r\n'),
     )
 
@@ -73,13 +59,13 @@ describe.skipIf(reason)(named('the access log', reason), () => {
       await send(target, [])
       sent += 2
     }
-    await gatekeeper.close()
+    await front.gatekeeper.close()
     await send('/chat', [`X-API-Key: ${CANARY}`])
     sent += 1
-    const text = await until(() => wholeLog(file, sent), { withinMs: 5_000, what: `${sent} lines in the access log` })
-    const sinks = [text, caddy.stdout(), caddy.stderr()]
+    const text = await until(() => wholeLog(front.file, sent), { withinMs: 5_000, what: `${sent} lines in the access log` })
+    const sinks = [text, front.caddy.stdout(), front.caddy.stderr()]
     for (const sink of sinks) expect(sink).not.toContain(CANARY)
-    for (const name of readdirSync(folder)) expect(readFileSync(join(folder, name), 'latin1')).not.toContain(CANARY)
+    for (const name of readdirSync(front.folder)) expect(readFileSync(join(front.folder, name), 'latin1')).not.toContain(CANARY)
 
     const lines = text
       .trimEnd()

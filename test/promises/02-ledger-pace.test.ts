@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Ledger } from '../../src/audit/index.ts'
 import type { IntentEntry, OutcomeEntry } from '../../src/contract/index.ts'
-import { type LedgerPlace, ledgerAt, ledgerPlace } from '../support/ledger.ts'
+import { intentOf as entryOfIntent, outcomeOf as entryOfOutcome, type LedgerPlace, ledgerAt, ledgerPlace } from '../support/ledger.ts'
 
 const LONG = process.env.PORTCULLIS_LONG === '1'
 const PAIRS = LONG ? 200_000 : 20_000
@@ -17,41 +17,10 @@ beforeEach(() => {
 })
 afterEach(() => place.remove())
 
-// Plain literals, as the gate makes them: building the entries is not what is measured.
-const intentOf = (request: string): IntentEntry => ({
-  request,
-  tenant: 'default',
-  kind: 'key',
-  user: 'ada',
-  key: 'AbCdEfGhIjKl',
-  address: '192.0.2.7',
-  method: 'POST',
-  route: '/chat/api/generate',
-  service: 'chat',
-  model: 'llama3.2:1b',
-  agent: 'curl/8.5.0',
-})
-const UNITS = { tokens_in: 12, tokens_out: 220 }
-const outcomeOf = (request: string): OutcomeEntry => ({
-  request,
-  tenant: 'default',
-  kind: 'key',
-  user: 'ada',
-  key: 'AbCdEfGhIjKl',
-  address: '192.0.2.7',
-  method: 'POST',
-  route: '/chat/api/generate',
-  service: 'chat',
-  model: 'llama3.2:1b',
-  agent: 'curl/8.5.0',
-  status: 200,
-  bytes_in: 120,
-  bytes_out: 4_096,
-  units: UNITS,
-  first_byte_ms: 41.25,
-  total_ms: 1_204.5,
-  ended: 'complete',
-})
+// Made once and copied, because building the entries is not what is measured.
+const [INTENT, OUTCOME] = [entryOfIntent(''), entryOfOutcome('')]
+const intentOf = (request: string): IntentEntry => ({ ...INTENT, request })
+const outcomeOf = (request: string): OutcomeEntry => ({ ...OUTCOME, request })
 
 async function pairs(ledger: Ledger, count: number, callers: number, waits: number[] = []): Promise<void> {
   let n = 0

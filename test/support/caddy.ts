@@ -4,12 +4,11 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { ROOT } from './command-lines.ts'
 import { freePorts } from './free-port.ts'
 import { toolOrThrow } from './tools.ts'
 import { until } from './until.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const CADDYFILE = join(ROOT, 'Caddyfile')
 
 export interface CaddyOptions {

@@ -2,10 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { ROOT } from './command-lines.ts'
 import { until } from './until.ts'
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 function newestMs(folder: string): number {
   return Math.max(...readdirSync(join(ROOT, folder)).map((name) => statSync(join(ROOT, folder, name)).mtimeMs))

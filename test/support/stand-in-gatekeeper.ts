@@ -1,6 +1,5 @@
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { listen } from './server.ts'
 
 export interface SeenRequest {
   readonly method: string
@@ -34,19 +33,13 @@ export async function standInGatekeeper(): Promise<StandIn> {
       handler(req, res)
     })
   }
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo // a TCP server's address is never a pipe name
+  const { port, close } = await listen(server)
   return {
     address: `127.0.0.1:${port}`,
     seen,
     answerWith: (next) => {
       handler = next
     },
-    close: async () => {
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
-    },
+    close,
   }
 }
