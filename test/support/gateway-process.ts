@@ -15,6 +15,8 @@ export interface GatewayProcess {
   rssMiB(): number
   /** What it wrote to its log so far. */
   log(): string
+  /** What it wrote to its standard output so far, where nothing of it belongs. */
+  out(): string
   signal(name: NodeJS.Signals): void
   /** Its exit status, once it has ended. */
   ended(withinMs?: number): Promise<number | null>
@@ -48,7 +50,10 @@ export function spawnCommand(
 
 export async function startGatewayProcess(place: GatewayPlace, options: ProcessOptions = {}): Promise<GatewayProcess> {
   const child = spawnCommand(place, ['serve'], options)
-  child.stdout?.resume()
+  let out = ''
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    out += text
+  })
   let log = ''
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     log += text
@@ -61,6 +66,7 @@ export async function startGatewayProcess(place: GatewayPlace, options: ProcessO
     pid,
     rssMiB: () => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024,
     log: () => log,
+    out: () => out,
     signal: (name) => void process.kill(pid, name),
     ended: async (withinMs = 45_000) => {
       await until(() => child.exitCode !== null || child.signalCode !== null, { withinMs, what: 'the gateway to end' })

@@ -1,0 +1,422 @@
+import { spawn } from 'node:child_process'
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { Agent, request } from 'node:http'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { gunzipSync } from 'node:zlib'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { randomBase62 } from '../../src/kernel/index.ts'
+import { type Call, call } from '../support/caller.ts'
+import { type Canary, formsOf, type Sink, searchFor } from '../support/canaries.ts'
+import { ROOT } from '../support/command-lines.ts'
+import { type TestKey, verifyPlace } from '../support/gateway.ts'
+import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts'
+import { type LeakyBackend, leakyBackend, MANNERS, type Manner } from '../support/leaky-backend.ts'
+import { FORM_TYPE, formBytes, partHead } from '../support/media.ts'
+import {
+  ALLOWED,
+  configText,
+  OWN_FILES,
+  Owner,
+  ownSecrets,
+  PASTED,
+  type Pasted,
+  type SecretScene,
+  secretOf,
+  secretScene,
+} from '../support/secret-scene.ts'
+import { until } from '../support/until.ts'
+
+const ROUNDS = process.env.PORTCULLIS_LONG === '1' ? 20 : 1
+
+let backend: LeakyBackend
+let scene: SecretScene
+let gate: GatewayProcess
+let owner: Owner
+let keys: Readonly<Record<'caller' | 'limited' | 'rotated' | 'disabled' | 'old' | Pasted, TestKey>>
+const sinks: Sink[] = []
+const statuses = new Map<number, number>()
+
+const keep = (group: string, name: string, bytes: string | Buffer): void => void sinks.push({ group, name, bytes: Buffer.from(bytes) })
+
+beforeAll(async () => {
+  // The scene needs the backend's address and the backend what the scene wants it to say.
+  backend = await leakyBackend(() => scene.texts.answer)
+  scene = secretScene(backend.url)
+  gate = await startGatewayProcess(scene.place)
+  owner = new Owner(scene.place)
+  keys = await makeKeys()
+}, 60_000)
+afterAll(async () => {
+  await backend.close()
+  scene.place.remove()
+})
+
+async function makeKeys(): Promise<typeof keys> {
+  const made: Record<string, TestKey> = {}
+  const create = async (name: string, rights: readonly string[], allowed: readonly string[] = []): Promise<void> => {
+    made[name] = await owner.shown('/keys', { user: 'ada', rights, concurrency: 0 })
+    scene.secret(`key: ${name}`, secretOf(made[name].text), allowed)
+  }
+  await create('caller', ['all', 'use:rerank'])
+  for (const name of ['limited', 'old', 'disabled']) await create(name, ['chat'])
+  for (const name of PASTED) await create(name, ['chat'], ALLOWED[name])
+  made.rotated = await owner.shown(`/keys/${made.old?.id}/rotate`, { grace_seconds: 3_600, idempotency_key: 'once' })
+  scene.secret('key: new secret', secretOf(made.rotated.text))
+  await owner.ask('POST', `/keys/${made.disabled?.id}/disable`, {})
+  return made as typeof keys // one for each name
+}
+
+/** Asks, and keeps the answer as a sink. What a bad backend says is passed on as it is by raw routes, and told in our own words by the others. */
+async function ask(name: string, asked: Call, manner: Manner = 'good'): Promise<number> {
+  const { status, headers, body } = await call(gate.port, { agent, ...asked })
+  statuses.set(status, (statuses.get(status) ?? 0) + 1)
+  const isRaw = /^\/(?:chat|rerank)\//.test(asked.path)
+  const passedOn = manner !== 'good' && (isRaw || status === 200)
+  const group = passedOn ? 'passed on' : status === 200 ? 'good answers' : 'errors'
+  keep(group, `${group}: ${name}`, `${status} ${JSON.stringify(headers)}\n${body}`)
+  return status
+}
+const agent = new Agent({ keepAlive: true, maxSockets: 16 })
+
+const form = (parts: readonly (readonly [string, string | Buffer])[]): Pick<Call, 'body' | 'headers'> => {
+  const body = formBytes(parts)
+  return { body, headers: { 'content-type': FORM_TYPE, 'content-length': body.length } }
+}
+
+/** One call of each service, with what a person would rather not find in a log. */
+function ordinary(key: string): Readonly<Record<string, Call>> {
+  const { texts } = scene
+  const parts = [['prompt', texts['whisper prompt']] as const, ['file', Buffer.from(texts.upload)] as const]
+  const rerank = `/rerank/api/rerank?q=${encodeURIComponent(texts['plain query'])}`
+  return {
+    chat: { path: '/chat/api/generate', key, body: { model: 'm', prompt: texts['chat prompt'] } },
+    speech: { path: '/tts/api/speak', key, body: { text: texts['speech text'] } },
+    image: { path: '/image/api/generate', key, body: { prompt: texts['image prompt'] } },
+    'simple image': { path: '/image/api/generate/simple', key, body: { prompt: texts['image prompt'] } },
+    transcript: { path: '/whisper/api/transcribe', key, ...form(parts) },
+    'spooled transcript': { path: '/whisper/api/transcribe', key, ...form([...parts].reverse()) },
+    plain: { path: rerank, key, body: texts['plain body'], headers: { 'content-type': 'text/plain' } },
+  }
+}
+
+/** What goes beside the key in the headers of a request. */
+const around = (): Record<string, string> => ({
+  authorization: `Basic ${Buffer.from(`ada:${scene.texts['basic password']}`).toString('base64')}`,
+  cookie: `session=${scene.texts.cookie}`,
+  'x-forwarded-for': scene.texts['forwarded for'],
+  'x-goog-api-key': keys['wrong header'].text,
+  referer: `http://gate/?key=${keys['wrong header'].text}`,
+  'user-agent': `curl/8 ${keys.agent.text}`,
+})
+
+/** A key where none belongs, with and without a good one beside it. */
+function misplaced(): readonly (readonly [name: string, asked: Call])[] {
+  const key = keys.caller.text
+  const { texts } = scene
+  const pasted = (name: Pasted): string => keys[name].text
+  const spelled = pasted('encoded path').replaceAll('_', '%5F').replace('pcl', '%70cl')
+  const chat = (body: Call['body'] & {}, more: Partial<Call> = {}): Call => ({ path: '/chat/api/generate', key, body, ...more })
+  const whisper = { path: '/whisper/api/transcribe', key }
+  const named = Buffer.concat([Buffer.from(`${partHead('file', `${pasted('file name')}.wav`)}RIFF\r\n`), formBytes([])])
+  const multipart = (body: Buffer) => ({ body, headers: { 'content-type': FORM_TYPE, 'content-length': body.length } })
+  return [
+    ['a key for a path', { path: `/chat/api/${pasted('path')}` }],
+    ['a key in a path, and a key', { path: `/chat/api/tags/${pasted('path')}/x`, key }],
+    ['a key in a path that is refused', { path: `/chat//api;${pasted('path')}` }],
+    ['a key in a path, spelled in hexadecimal', { path: `/chat/api/${spelled}`, key }],
+    ['a key for a parameter', { path: `/rerank/api/models/${pasted('path')}`, key }],
+    ['a key for a parameter, spelled', { path: `/rerank/api/models/${spelled}`, key }],
+    ['a key in a query', { path: `/chat/api/tags?key=${pasted('query')}` }],
+    ['a key in a query that goes on', { path: `/rerank/api/models/a?api_key=${pasted('query')}`, key }],
+    ['its own key in a query that goes on', { path: `/rerank/api/models/a?api_key=${encodeURIComponent(key)}`, key }],
+    ['a legacy key in its own query', { path: `/rerank/api/models/a?api_key=${scene.legacy}`, key: scene.legacy }],
+    ['a legacy key in a path', { path: `/chat/api/${scene.legacy}`, key }],
+    ['a key for a model', chat({ model: pasted('model'), prompt: 'x' })],
+    ['a cloud model', chat({ model: `${pasted('model')}:cloud`, prompt: 'x' })],
+    ['a key for a JSON key', chat({ model: 'm', [pasted('json key')]: 1 })],
+    ['a JSON key twice', chat(`{"${pasted('json key')}":1,"${pasted('json key')}":2}`)],
+    ['a key for a field of speech', { path: '/tts/api/speak', key, body: { text: 'x', [pasted('json key')]: 1 } }],
+    ['a key for a field of a picture', { path: '/image/api/generate', key, body: { prompt: 'x', [pasted('json key')]: 1 } }],
+    ['a key for a setting', { path: '/image/api/generate', key, body: { prompt: 'x', override_settings: { [pasted('json key')]: 1 } } }],
+    [
+      'a key for a list',
+      { path: '/image/api/generate', key, body: { prompt: 'x', alwayson_scripts: { [pasted('json key')]: 'http://x' } } },
+    ],
+    ['a key for a voice', { path: '/tts/api/speak', key, body: { text: 'x', voice: pasted('text') } }],
+    ['a key for a file name', { ...whisper, ...multipart(named) }],
+    [
+      'a key for a form field',
+      {
+        ...whisper,
+        ...form([
+          [pasted('form field'), 'x'],
+          ['file', Buffer.from('RIFF')],
+        ]),
+      },
+    ],
+    ['a key for a part', { ...whisper, ...form([[pasted('form field'), Buffer.from('RIFF')]]) }],
+    [
+      'a key for an option',
+      { ...whisper, path: `${whisper.path}?${pasted('option of a query')}=1`, ...form([['file', Buffer.from('R')]]) },
+    ],
+    ['a text for a field', { path: '/tts/api/speak', key, body: { text: 'x', [texts['field name']]: 1 } }],
+    ['a text for a field of a picture', { path: '/image/api/generate', key, body: { prompt: 'x', [texts['field name']]: 1 } }],
+    ['a text for a setting', { path: '/image/api/generate', key, body: { prompt: 'x', override_settings: { [texts['field name']]: {} } } }],
+    [
+      'a text for a script',
+      { path: '/image/api/generate', key, body: { prompt: 'x', alwayson_scripts: { [texts['field name']]: '/etc' } } },
+    ],
+    [
+      'a text for a form field',
+      {
+        ...whisper,
+        ...form([
+          [texts['form field name'].replaceAll('"', "'"), 'x'],
+          ['file', Buffer.from('R')],
+        ]),
+      },
+    ],
+    ['no JSON', chat(`hello ${texts['no json']}`)],
+    ['half of JSON', chat(`{"model":"m","prompt":${texts['no json']}}`)],
+    ['no JSON for speech', { path: '/tts/api/speak', key, body: `{"text":${texts['no json']}}` }],
+    ['another scheme', { path: '/chat/api/tags', headers: { authorization: `Token ${pasted('wrong scheme')}` } }],
+    ['no scheme', { path: '/chat/api/tags', headers: { authorization: pasted('wrong scheme') } }],
+    ['two keys', { path: '/chat/api/tags', key, headers: { authorization: `Bearer ${pasted('second header')}` } }],
+    ['a disabled key', { path: '/chat/api/tags', key: keys.disabled.text }],
+    ['a key with a slip', { path: '/chat/api/tags', key: `${keys.limited.text.slice(0, -1)}-` }],
+    ['a wrong secret', { path: '/chat/api/tags', key: `${keys.limited.text.slice(0, -6)}000000` }],
+    ['a key without the right', { path: '/chat/api/pull', key: keys.limited.text, body: { model: pasted('model') } }],
+    ['a method that is none here', { path: '/chat/api/generate', method: 'PUT', key, body: texts['no json'] }],
+    ['another content type', chat(texts['no json'], { headers: { 'content-type': 'image/png' } })],
+    ['the old secret', { path: '/chat/api/tags', key: keys.old.text }],
+    ['the new secret', { path: '/chat/api/tags', headers: { authorization: `Bearer ${keys.rotated.text}` } }],
+    ['the key of an old file', { path: '/tts/api/voices', key: scene.legacy }],
+  ]
+}
+
+it('callers, backends and the owner say things that nobody else should read', async () => {
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const manner of MANNERS) {
+      backend.behave(manner)
+      const calls = [
+        ...Object.entries(ordinary(keys.caller.text)),
+        ['a key in a text', { ...pastedText(), key: keys.caller.text }] as const,
+      ]
+      await Promise.all(
+        calls.map(([name, asked]) => ask(`${name}, ${manner}`, { ...asked, headers: { ...around(), ...asked.headers } }, manner)),
+      )
+    }
+    backend.behave('good')
+    await Promise.all(
+      misplaced().map(([name, asked]) => ask(name, { ...asked, headers: { 'user-agent': keys.agent.text, ...asked.headers } })),
+    )
+  }
+  await heldUpload()
+  await ownersSlips()
+  for (const status of [200, 400, 401, 403, 404, 405, 415, 500, 502, 503]) expect([...statuses.keys()]).toContain(status)
+  expect(backend.faults).toEqual([])
+}, 60_000)
+
+const pastedText = (): Call => ({ path: '/chat/api/generate', body: { model: 'm', prompt: `what is ${keys.text.text}?` } })
+
+/** A file that waits on disk for its options has no name there, even while it is written. */
+async function heldUpload(): Promise<void> {
+  const head = Buffer.from(partHead('file', 'a.wav') + scene.texts.upload.repeat(2_000))
+  const headers = { 'x-api-key': keys.caller.text, 'content-type': FORM_TYPE, 'content-length': head.length + 100 }
+  const upload = request({ port: gate.port, host: '127.0.0.1', path: '/whisper/api/transcribe', method: 'POST', headers })
+  upload.on('error', () => {})
+  upload.write(head)
+  const open = (): string[] => readdirSync(`/proc/${gate.pid}/fd`).map((fd) => linkOf(`/proc/${gate.pid}/fd/${fd}`))
+  await until(() => open().some((link) => /\/spool\/upload-\w+ \(deleted\)$/.test(link)), { withinMs: 5_000, what: 'an upload on disk' })
+  expect(readdirSync(join(scene.place.dataDir, 'spool'))).toEqual([])
+  upload.destroy()
+}
+
+const linkOf = (path: string): string => {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return '' // closed in the meantime
+  }
+}
+
+/** What the owner gets wrong: a key file that is cut short, and secrets in the wrong places of the configuration. */
+async function ownersSlips(): Promise<void> {
+  const { secret, legacyFile, place } = scene
+  const config = join(place.dir, 'portcullis.yaml')
+  const token = (name: string): string => secret(name, `sk-${randomBase62(32)}`)
+  const auth = (text: string): string => `${configText(backend.url)}    auth: {${text}}\n`
+  const slips = [
+    [legacyFile, `{"${secret('key of a cut file', `f3a1c0de${randomBase62(20)}`)}": {"user"`],
+    [config, configText(`http://ada:${token('password in an address')}@127.0.0.1:1`)],
+    [config, configText(`http://127.0.0.1:1/?key=${token('key in an address')}`)],
+    [config, auth(`header: 'Bearer ${token('secret for a header')}'`)],
+    [config, auth(`value_file: '${token('secret for a file')}'`)],
+    [config, `${configText(backend.url)}    api_key: '${token('secret beside the settings')}'\n`],
+    [config, `services: {rerank: {auth: "${token('secret in no YAML')}`],
+    [config, `services:\n  rerank:\n    auth: *${token('secret after a star')}\n`],
+  ] as const
+  const [rightKeys, rightConfig] = [readFileSync(legacyFile), readFileSync(config)]
+  for (const [at, [file, content]] of slips.entries()) {
+    const complaints = complaintsIn(gate.log())
+    writeFileSync(file, content)
+    writeFileSync(join(place.dir, `slip-${at}`), content, { mode: 0o600 })
+    gate.signal('SIGHUP')
+    await until(() => complaintsIn(gate.log()) > complaints, { withinMs: 5_000, what: `a complaint about ${content}` })
+    writeFileSync(legacyFile, rightKeys)
+    writeFileSync(config, rightConfig)
+  }
+  slipFiles = slips.map(([file], at) => ({ isConfig: file === config, file: join(place.dir, `slip-${at}`) }))
+}
+let slipFiles: readonly { readonly isConfig: boolean; readonly file: string }[] = []
+const complaintsIn = (log: string): number => log.split('the old one is kept').length
+
+interface Command {
+  readonly words: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Everything that a command can print about what has happened, and about wrong uses of it. */
+function commands(): readonly Command[] {
+  const id = keys.caller.id
+  const own = { PORTCULLIS_CONFIG: scene.place.env.PORTCULLIS_CONFIG ?? '' }
+  const lines = [
+    ...['key list', 'key list --all', 'key list --all --json', `key show ${id}`, `key show ${keys.old.id} --json`, 'key show legacy_'],
+    ...[
+      `key show ${keys['key id'].text}`,
+      `key disable ${keys['key id'].text}`,
+      `key validate ${keys['key id'].text}`,
+      'key rotate nothing',
+    ],
+    ...[`key validate ${keys.caller.text} --json`, `key validate ${keys.disabled.text}`, `key validate ${scene.legacy}`],
+    ...['audit verify', 'audit verify --json', 'audit head', 'audit tail -n 500', 'audit tail -n 100000 --json', 'audit export --csv'],
+    ...['report', 'report --users', 'report --suspicious', 'report --json', 'report --html', 'report --format fail2ban'],
+    ...['status', 'status --json', 'config check', `key import ${scene.legacyFile} --json`, `key ${keys['key id'].text}`],
+  ]
+  const slips = slipFiles.map(({ isConfig, file }) =>
+    isConfig ? { words: ['config', 'check'], env: { PORTCULLIS_CONFIG: file } } : { words: ['key', 'import', file] },
+  )
+  return [...lines.map((line) => ({ words: line.split(' '), env: own })), ...slips]
+}
+
+interface Ran {
+  readonly words: readonly string[]
+  readonly out: string
+  readonly err: string
+  readonly status: number
+}
+
+async function runCommands(all: readonly Command[]): Promise<readonly Ran[]> {
+  const env = { PATH: process.env.PATH, HOME: scene.place.dir, ...scene.place.env, PORT: String(gate.port) }
+  const child = spawn(process.execPath, ['--import', 'tsx', 'test/support/many-commands.mjs'], {
+    cwd: ROOT,
+    env,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  child.stdin.end(JSON.stringify(all))
+  return JSON.parse(await text(child.stdout)) as Ran[] // printed by our own program
+}
+
+/** So many requests that a segment is finished and compressed. */
+async function rotate(): Promise<void> {
+  const { ledgerFile } = scene.place
+  const finished = (): boolean => readdirSync(join(ledgerFile, '..')).some((name) => name.endsWith('.gz'))
+  const headers = { 'user-agent': `${keys.agent.text} ${'x'.repeat(60)}` }
+  const tags = async (): Promise<void> => {
+    const { status } = await call(gate.port, { agent, path: '/chat/api/tags', key: keys.caller.text, headers })
+    expect(status).toBe(200)
+  }
+  for (let round = 0; round < 10 && !finished(); round += 1) await Promise.all(Array.from({ length: 200 }, tags))
+  await until(finished, { withinMs: 10_000, what: 'a compressed segment' })
+}
+
+/** Files that the gateway keeps, each with the group it belongs to. What is not named here may not be there. */
+const DATA_FILES: readonly (readonly [RegExp, string])[] = [
+  [/^portcullis\.db(?:-wal|-shm)?$/, 'store'],
+  [/^owner\.(?:json|db(?:-journal)?)$/, 'data'],
+  [/^ledger\.(?:pub|seal)$/, 'data'],
+  ...OWN_FILES.map((name) => [new RegExp(`^${name.replace('.', '\\.')}$`), `own ${name}`] as const),
+]
+
+function keepFiles(when: string): void {
+  const { dataDir, ledgerFile } = scene.place
+  for (const entry of readdirSync(dataDir, { withFileTypes: true })) {
+    if (entry.name === 'spool') expect(readdirSync(join(dataDir, 'spool'))).toEqual([])
+    if (!entry.isFile()) continue
+    const group = DATA_FILES.find(([name]) => name.test(entry.name))?.[1]
+    expect(group, `${entry.name} is a file of the data directory that nobody knows`).toBeDefined()
+    keep(group ?? '', `${entry.name} (${when})`, readFileSync(join(dataDir, entry.name)))
+  }
+  for (const name of readdirSync(join(ledgerFile, '..'))) {
+    const bytes = readFileSync(join(ledgerFile, '..', name))
+    keep('ledger', `${name} (${when})`, bytes)
+    if (name.endsWith('.gz')) keep('ledger', `${name} (${when}), inflated`, gunzipSync(bytes))
+  }
+}
+
+function keepWhatTheBackendGot(): void {
+  const got = new Map<string, { readonly heads: string[]; readonly bodies: Buffer[] }>()
+  for (const { method, target, rawHeaders, body } of backend.seen) {
+    const name = `${method} ${target.split('?')[0]?.slice(0, 40)}`
+    const { heads, bodies } = got.get(name) ?? { heads: [], bodies: [] }
+    got.set(name, { heads, bodies })
+    heads.push(`${target}\n${JSON.stringify(rawHeaders)}`)
+    bodies.push(body, Buffer.from('\n'))
+  }
+  for (const [name, { heads, bodies }] of got) {
+    keep('backend head', `${name}, lines and headers`, heads.join('\n'))
+    keep('backend body', `${name}, bodies`, Buffer.concat(bodies))
+  }
+}
+
+it('no secret is in any sink', async () => {
+  await rotate()
+  for (const path of ['/', '/health', '/ready', '/status', '/metrics'])
+    keep('open routes', path, JSON.stringify(await call(gate.port, { path })))
+  const pages = ['/keys', '/keys?all=true', `/keys/${keys.old.id}`, '/keys/nothing-of-the-kind', `/keys/${keys['key id'].text}`]
+  for (const path of pages) await owner.ask('GET', path)
+  const ran = await runCommands(commands())
+  for (const { words, out, err } of ran) keep('cli', `portcullis ${words.join(' ').slice(0, 40)}`, Buffer.from(`${out}\n${err}`, 'latin1'))
+  expect(ran.filter(({ words, status }) => ['audit', 'report', 'status'].includes(words[0] ?? '') && status !== 0)).toEqual([])
+  for (const [at, answer] of owner.answers.entries()) keep('admin', `answer ${at} of the owner's socket`, answer)
+  keep('process', 'the command line', readFileSync(`/proc/${gate.pid}/cmdline`))
+  keepFiles('running')
+  await gate.stop()
+  keepFiles('stopped')
+  keep('log', 'stdout', gate.out())
+  keep('log', 'stderr', gate.log())
+  keepWhatTheBackendGot()
+
+  const canaries = [...scene.canaries, ...ownSecrets(scene.place)]
+  const { searches, leaks, rightly } = searchFor(canaries, sinks)
+  process.stdout.write(
+    `promise 06: ${canaries.length} canaries × ${sinks.length} sinks, ${searches.toLocaleString('en')} searches, leaks ${leaks.length}\n`,
+  )
+  expect(leaks.map(({ canary, form, sink, around: text }) => `${canary} (${form}) in ${sink}: ${text}`)).toEqual([])
+  expect(neverFound(canaries, rightly)).toEqual([])
+  expect(sinks.find(({ name }) => name.endsWith('inflated'))?.bytes.includes(`pcl_${keys.agent.id}_`)).toBe(true)
+  await verifyPlace(scene.place)
+}, 60_000)
+
+/** A secret that may be somewhere is found there: else it was never said, or the search is blind. */
+const neverFound = (canaries: readonly Canary[], rightly: ReadonlySet<string>): readonly string[] =>
+  canaries
+    .filter(({ name, allowed }) => allowed.length > 0 && !allowed.some((group) => rightly.has(`${group} ${name}`)))
+    .map(({ name }) => name)
+
+it('a secret that is somewhere is found, however it is written there', () => {
+  const canaries = [{ name: 'planted', secret: secretOf(keys.caller.text), allowed: [] }]
+  const log = sinks.find(({ name }) => name === 'stderr')
+  for (const [form, needles] of formsOf(secretOf(keys.caller.text))) {
+    for (const needle of needles) {
+      const planted = { group: 'log', name: 'stderr', bytes: Buffer.concat([log?.bytes ?? Buffer.alloc(0), needle, Buffer.from('\n')]) }
+      expect(
+        searchFor(canaries, [planted]).leaks.map((leak) => leak.sink),
+        form,
+      ).not.toEqual([])
+    }
+  }
+  const within = Buffer.from(Buffer.from(`ada:${keys.caller.text};`).toString('base64'))
+  expect(searchFor(canaries, [{ group: 'log', name: 'stderr', bytes: within }]).leaks).not.toEqual([])
+})
