@@ -9,6 +9,8 @@ export function serveCommand(): Command {
 }
 
 async function serve(): Promise<void> {
+  // Whoever read the log may go. Each line would then be a fault that nobody caught, told by a line of its own, and no signal would be heard any more.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const config = loadOrExplain()
   const [{ startGateway }, { createLog }] = await Promise.all([import('../main.ts'), import('../ops/index.ts')])
   const log = createLog(config.logLevel, process.stderr)

@@ -1,9 +1,11 @@
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Answer, call, generate } from '../support/caller.ts'
+import { freePort } from '../support/free-port.ts'
 import { type GatewayPlace, gatewayPlace, readRecords, startTestGateway, verifyPlace } from '../support/gateway.ts'
-import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts'
+import { type GatewayProcess, spawnCommand, startGatewayProcess } from '../support/gateway-process.ts'
 import { type Behaviour, chunk, json, LAST_CHUNK } from '../support/hostile.ts'
 import { endlessStream, generation, LAST_LINE, streamHead, type TextBackend, textBackend, token } from '../support/text-backend.ts'
 import { until } from '../support/until.ts'
@@ -52,6 +54,25 @@ describe('a gateway that is told to end', () => {
     return { answer, finish }
   }
   const lives = () => readRecords(place.ledgerFile).flatMap(({ event, what }) => (event === 'lifecycle' ? [what] : []))
+
+  it('goes on when nobody reads its log any more, and still ends by SIGTERM', async () => {
+    upstream.behave(generation())
+    const port = await freePort()
+    const child = spawnCommand(place, ['serve'], { env: { PORT: String(port) } })
+    const exited = once(child, 'exit')
+    const [first] = await once(child.stderr ?? child, 'data')
+    expect(String(first)).toContain('portcullis')
+    child.stdout?.destroy()
+    child.stderr?.destroy()
+    await until(async () => (await call(port, { path: '/health' })).status === 200, { withinMs: 20_000, what: 'the gateway to listen' })
+    // Each reload is a line in the log.
+    for (let round = 0; round < 3; round += 1) {
+      child.kill('SIGHUP')
+      expect((await call(port, generate(key))).status).toBe(200)
+    }
+    child.kill('SIGTERM')
+    expect(await exited).toEqual([0, null])
+  }, 60_000)
 
   it.each(['SIGTERM', 'SIGINT'] as const)(
     'by %s lets a stream finish, takes nothing new, and ends with 0 and a sealed ledger',
