@@ -32,6 +32,26 @@ it('a service whose variable is that of another setting is a fault', () => {
   ])
 })
 
+it('a service may have a name that every object knows', () => {
+  expect(faultsOf('constructor')).toEqual([])
+  const { services } = loadConfig({ PORTCULLIS_CONFIG: join(dir, 'constructor.yaml') })
+  expect(services.find(({ name }) => name === 'constructor')).toMatchObject({
+    errors: 'problem',
+    dialect: 'plain',
+    routes: [{ path: '/constructor/list' }],
+  })
+})
+
+it.each([
+  ['OLLAMA_URL', 'http://ada:s3cret-word@127.0.0.1:1'],
+  ['OLLAMA_URL', 'http://127.0.0.1:1/?key=s3cret-word'],
+  ['CHAT_AUTH_HEADER', 'Bearer s3cret-word'],
+  ['CHAT_AUTH_VALUE_FILE', 's3cret-word'],
+])('a fault of %s=%s does not repeat the secret', (variable, value) => {
+  expect(() => loadConfig({ PORTCULLIS_CONFIG: '/dev/null', [variable]: value })).toThrow(ConfigError)
+  expect(() => loadConfig({ PORTCULLIS_CONFIG: '/dev/null', [variable]: value })).not.toThrow(/s3cret-word/)
+})
+
 function told(
   text: string,
   load: (env: Readonly<Record<string, string>>) => unknown,

@@ -1,4 +1,4 @@
-import { LIMITS, type Right } from '../kernel/index.ts'
+import { LIMITS, own, type Right } from '../kernel/index.ts'
 import type { BodyPolicy, DialectName, OperationName, Route, ServiceSettings } from './service.ts'
 
 type Row = readonly [method: string, path: string, right: Right, operation: OperationName, body: BodyPolicy, upstream: string]
@@ -41,7 +41,7 @@ const ROUTES: Readonly<Record<string, readonly Row[]>> = {
 const BODY_BYTES_MAX: Readonly<Record<string, number>> = { 'POST /api/blobs': LIMITS.blobBodyBytesMax }
 
 export function builtinRoutes(service: Pick<ServiceSettings, 'name' | 'prefix' | 'bodyBytesMax'>): readonly Route[] {
-  return (ROUTES[service.name] ?? []).map(([method, path, right, operation, body, upstream]) => ({
+  return (own(ROUTES, service.name) ?? []).map(([method, path, right, operation, body, upstream]) => ({
     method,
     path: `${service.prefix}${path}`,
     right,

@@ -1,5 +1,5 @@
 import { Agent, request } from 'undici'
-import { type Clock, LIMITS } from '../kernel/index.ts'
+import { type Clock, LIMITS, own } from '../kernel/index.ts'
 import type { Service } from './service.ts'
 
 /** A cheap question to a backend that never loads a model. */
@@ -55,7 +55,7 @@ const WORDS: Readonly<Record<string, string>> = {
 
 function sentence(service: Service, error: unknown): string {
   const words = WORDS[codeOf(error)] ?? `failed: ${error instanceof Error ? error.message : String(error)}`
-  return [`${service.url} ${words}.`, HINTS[service.name] ?? ''].join(' ').trim()
+  return [`${service.url} ${words}.`, own(HINTS, service.name) ?? ''].join(' ').trim()
 }
 
 const sameBackend =

@@ -1,4 +1,4 @@
-import { type Right, reasonOf } from '../kernel/index.ts'
+import { own, type Right, reasonOf } from '../kernel/index.ts'
 import { BUILTIN, builtinRoutes } from './builtin.ts'
 import type { Route, Service, ServiceSettings } from './service.ts'
 
@@ -66,6 +66,6 @@ export function toService(settings: ServiceSettings): Service {
   return {
     ...rest,
     routes: Object.hasOwn(BUILTIN, settings.name) ? builtinRoutes(settings) : configuredRoutes(settings),
-    errors: ERROR_SHAPES[settings.name] ?? 'problem',
+    errors: own(ERROR_SHAPES, settings.name) ?? 'problem',
   }
 }

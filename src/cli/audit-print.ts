@@ -1,6 +1,6 @@
 import pc from 'picocolors'
 import type { Problem, SegmentReport, VerifyProgress, VerifyReport } from '../audit/index.ts'
-import { visible } from '../kernel/index.ts'
+import { own, visible } from '../kernel/index.ts'
 
 const NAMED_MAX = 10
 const counted = (n: number): string => n.toLocaleString('en-US')
@@ -82,8 +82,8 @@ export function presentLine(text: string): string {
   const fields = fieldsOf(text)
   const { event, time } = fields
   if (typeof event !== 'string' || typeof time !== 'string') return visible(text)
-  const shown = (SHOWN[event] ?? []).flatMap((name) =>
+  const shown = (own(SHOWN, event) ?? []).flatMap((name) =>
     fields[name] === undefined ? [] : [`${pc.dim(`${name}=`)}${visible(String(fields[name]))}`],
   )
-  return `${visible(time)} ${(COLOURS[event] ?? pc.reset)(visible(event).padEnd(9))} ${shown.join(' ')}`
+  return `${visible(time)} ${(own(COLOURS, event) ?? pc.reset)(visible(event).padEnd(9))} ${shown.join(' ')}`
 }

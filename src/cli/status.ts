@@ -6,7 +6,7 @@ import { Command } from 'commander'
 import pc from 'picocolors'
 import { z } from 'zod'
 import type { Config } from '../config.ts'
-import { visible } from '../kernel/index.ts'
+import { own, visible } from '../kernel/index.ts'
 import { loadOrExplain } from './explain.ts'
 import { EXIT, Exit, say } from './terminal.ts'
 
@@ -44,7 +44,7 @@ async function showStatus({ json = false }: { json?: boolean }): Promise<void> {
 /** Where the gateway listens for everybody it is asked at loopback. */
 function urlOf({ host, port }: Config): URL {
   const everywhere: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }
-  return new URL(`http://${everywhere[host] ?? (host.includes(':') ? `[${host}]` : host)}:${port}/status`)
+  return new URL(`http://${own(everywhere, host) ?? (host.includes(':') ? `[${host}]` : host)}:${port}/status`)
 }
 
 async function askStatus(url: URL): Promise<{ body: unknown; status: Status }> {

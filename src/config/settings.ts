@@ -1,5 +1,5 @@
 import { BUILTIN, DIALECTS } from '../catalog/index.ts'
-import { LIMITS } from '../kernel/index.ts'
+import { LIMITS, own } from '../kernel/index.ts'
 import * as v from './values.ts'
 
 /** One row per setting: its place in portcullis.yaml, its variable, how it is read and what it is when nobody says. */
@@ -42,12 +42,12 @@ const NAMED_VARIABLES: Readonly<Record<string, string>> = { CHAT_URL: 'OLLAMA_UR
 export function serviceVariable(service: string, key: string): string {
   const name = `${service}_${key.split('.').at(-1)}`.toUpperCase().replaceAll('-', '_')
   const long = key.startsWith('auth.') ? `${service}_${key.replace('.', '_')}`.toUpperCase().replaceAll('-', '_') : name
-  return NAMED_VARIABLES[long] ?? long
+  return own(NAMED_VARIABLES, long) ?? long
 }
 
 /** The block below `services.<name>`; a built-in service has its own defaults for the same block. */
 export function serviceSettings(name: string): readonly Setting[] {
-  const builtin = BUILTIN[name]
+  const builtin = own(BUILTIN, name)
   const row = (key: string, read: v.Parser<unknown>, fallback: unknown): Setting => ({
     key: `services.${name}.${key}`,
     env: serviceVariable(name, key),

@@ -1,4 +1,5 @@
 import { isNetworkName } from '../http/index.ts'
+import { own } from '../kernel/index.ts'
 
 /** How a setting's text or YAML value becomes what the house uses. Answers `{ wrong }` with how to mend it. */
 export type Parsed<T> = { readonly value: T } | { readonly wrong: string }
@@ -95,5 +96,5 @@ const PYTHON_LEVELS: Readonly<Record<string, LogLevel>> = { warning: 'warn', cri
 
 export const logLevel: Parser<LogLevel> = (raw) => {
   const word = String(raw).toLowerCase()
-  return oneOf(...LEVELS)(PYTHON_LEVELS[word] ?? word)
+  return oneOf(...LEVELS)(own(PYTHON_LEVELS, word) ?? word)
 }

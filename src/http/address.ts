@@ -1,5 +1,5 @@
 import { BlockList, isIP, type Socket } from 'node:net'
-import { GatewayError } from '../kernel/index.ts'
+import { GatewayError, own } from '../kernel/index.ts'
 
 /** Networks whose forwarding headers are believed. */
 export interface TrustedNetworks {
@@ -59,7 +59,7 @@ export function isNetworkName(text: string): boolean {
 
 export function trustedNetworks(names: readonly string[]): TrustedNetworks {
   const list = new BlockList()
-  for (const cidr of names.flatMap((name) => NAMED[name] ?? [name])) {
+  for (const cidr of names.flatMap((name) => own(NAMED, name) ?? [name])) {
     const [address = '', prefix] = cidr.split('/')
     const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
     if (prefix === undefined) list.addAddress(address, family)

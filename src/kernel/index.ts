@@ -22,6 +22,7 @@ export {
 } from './ids.ts'
 export { LIMITS } from './limits.ts'
 export { networkOf } from './network.ts'
+export { own } from './own.ts'
 export * from './principal.ts'
 export { Secret } from './secret.ts'
 export { Slots, type Slotted } from './slots.ts'

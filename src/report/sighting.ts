@@ -1,3 +1,5 @@
+import { own } from '../kernel/index.ts'
+
 /** What stands behind a refusal, so that a detector need not know every code and reason. */
 export type Offence = 'sign_in' | 'throttled' | 'dead_key' | 'keyless' | 'rights' | 'path' | 'missing' | 'other'
 
@@ -95,7 +97,7 @@ const GUESS_REASONS: ReadonlySet<string> = new Set(['malformed', 'bad_crc', 'unk
 
 /** The offence behind an error code and its private reason. A 401 that bears no key id and names no fault of a key had no key. */
 export function offenceOf(code: string, reason: string, key: string): Offence {
-  if (code !== 'UNAUTHORIZED') return BY_CODE[code] ?? 'other'
+  if (code !== 'UNAUTHORIZED') return own(BY_CODE, code) ?? 'other'
   if (DEAD_KEY_REASONS.has(reason)) return 'dead_key'
   // A fault of our own store, and nobody's attack.
   if (reason === 'unusable_hash') return 'other'

@@ -25,6 +25,7 @@ describe('speech in /speak', () => {
     ['the text alone', {}, { text: 'Hello 👋' }],
     ['a voice of its own', { voice: 'de-DE-KatjaNeural' }, { text: 'Hello 👋', voice: 'de-DE-KatjaNeural' }],
     ['a voice of OpenAI', { voice: 'nova' }, { text: 'Hello 👋', voice: 'en-US-AriaNeural' }],
+    ['a voice whose name every object knows', { voice: 'constructor' }, { text: 'Hello 👋', voice: 'constructor' }],
     ['faster', { ratePercent: 10 }, { text: 'Hello 👋', rate: '+10%' }],
     ['slower', { ratePercent: -25 }, { text: 'Hello 👋', rate: '-25%' }],
   ])('sends %s', (_what, over, body) => {

@@ -1,4 +1,4 @@
-import { GatewayError } from '../../kernel/index.ts'
+import { GatewayError, own } from '../../kernel/index.ts'
 import { backendFault } from '../fault.ts'
 import type { Operations, Speech } from '../operations.ts'
 import type { WholeAnswer } from '../plan.ts'
@@ -28,7 +28,7 @@ export const speakOperations: Pick<Operations, 'speech' | 'voices'> = {
     const { text, voice, ratePercent } = speech
     const wanted = {
       text,
-      ...(voice === null ? {} : { voice: OPENAI_VOICES[voice] ?? voice }),
+      ...(voice === null ? {} : { voice: own(OPENAI_VOICES, voice) ?? voice }),
       ...(ratePercent === 0 ? {} : { rate: `${ratePercent > 0 ? '+' : ''}${ratePercent}%` }),
     }
     return { request: jsonRequest('/speak', wanted), units: spokenCharacters(text), passes: isSound, fault }
