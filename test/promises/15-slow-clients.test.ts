@@ -63,6 +63,9 @@ afterAll(async () => {
 
 const agent = new Agent({ keepAlive: true, maxSockets: 50 })
 
+/** Answers of the good caller that are not what they should be. */
+const wrong: string[] = []
+
 /** A caller who calls every few milliseconds. A call is counted from the moment it was due, so that a gate which is held up cannot hide it. */
 async function callWell(isOver: () => boolean): Promise<number[]> {
   const took: number[] = []
@@ -72,7 +75,7 @@ async function callWell(isOver: () => boolean): Promise<number[]> {
     if (early > 0) await wait(Math.ceil(early))
     asked.push(
       call(gate.port, generate(good, { stream: false }, { agent })).then(({ status, body }) => {
-        expect([status, body]).toEqual([200, ONE_OBJECT])
+        if (status !== 200 || body !== ONE_OBJECT) wrong.push(`${status} ${body}`)
         took.push(performance.now() - due)
       }),
     )
@@ -110,7 +113,7 @@ interface State {
 }
 const state = async (): Promise<State> => ({ files: openFiles(), inFlight: await inFlight(), rssMiB: gate.rssMiB() })
 
-async function shed(kind: 'headers' | 'bodies' | 'readers', count: number, withinMs: number): Promise<SlowCount> {
+async function shed(kind: 'headers' | 'bodies', count: number, withinMs: number): Promise<SlowCount> {
   return until(
     async () => {
       const seen = await callers.count()
@@ -160,9 +163,11 @@ describe('promise 15: slow callers cannot take the service', () => {
     const peakMiB = gate.rssMiB()
     if (LONG) {
       await shed('bodies', PER_KIND, BODIES_SHED_MS_MAX)
-      const { bodies, readers } = await shed('readers', LARGE, READERS_SHED_MS_MAX)
-      expect(bodies.statuses).toEqual({ 408: PER_KIND })
-      expect(readers).toMatchObject({ closed: LARGE, open: PER_KIND - LARGE })
+      expect((await callers.count()).bodies.statuses).toEqual({ 408: PER_KIND })
+      // Whoever does not read does not see the end of the connection either, so that only the gate knows. The good caller may be in just now.
+      const left = PER_KIND - LARGE
+      await until(async () => (await inFlight()) < left + 3, { withinMs: READERS_SHED_MS_MAX, what: 'readers who stand still to be shed' })
+      expect(await inFlight()).toBeGreaterThanOrEqual(left)
     } else {
       expect(afterHeaders).toMatchObject({ bodies: { open: PER_KIND }, readers: { open: PER_KIND } })
     }
@@ -186,6 +191,7 @@ describe('promise 15: slow callers cannot take the service', () => {
         `(${took.length} calls, none refused); memory ${before.rssMiB.toFixed(0)}, ${peakMiB.toFixed(0)}, ${after.rssMiB.toFixed(0)} MiB, ` +
         `files ${before.files}, ${full.files}, ${after.files}, in flight ${full.inFlight}, ${after.inFlight} (before, with, after)\n`,
     )
+    expect(wrong).toEqual([])
     expect(headers.statuses).toEqual({ 408: PER_KIND })
     expect(headers.slowestMs).toBeLessThan(2 * HEADERS_SHED_MS_MAX)
     expect(p99(steadyTook)).toBeLessThan(P99_MS_MAX + 2 * p99(calm))
