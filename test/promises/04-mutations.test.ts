@@ -171,7 +171,8 @@ function judge(forgery: Forgery, { ok, problems }: VerifyReport, files: readonly
     return near ? '' : `named ${place_(first)}, not beside segment ${segment}`
   }
   const lines = forgery.segments[segment] ?? []
-  const at = lines.findIndex((line, i) => line !== original[segment]?.[i])
+  const differs = lines.findIndex((line, i) => line !== original[segment]?.[i])
+  const at = differs === -1 ? lines.length - 1 : differs // cut off behind the empty line that a batch begins with
   const right = first.file === files[segment] && (forgery.rehashed ? boundedBySeals(first, lines, at) : exact(first, lines, at))
   if (forgery.rehashed) {
     tally.rehashed += 1
