@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -150,10 +150,13 @@ describe('what a person reads when something is in the way', () => {
   })
 
   it('a ledger that is a directory', async () => {
-    const ran = await run(['serve'], { AUDIT_LOG_FILE: place.dir, PORT: '0' })
+    // Its lock stands beside it, so it may not be the test's own directory: that would leave the lock behind.
+    const directory = join(place.dir, 'logs')
+    mkdirSync(directory)
+    const ran = await run(['serve'], { AUDIT_LOG_FILE: directory, PORT: '0' })
     expect(ran.status).toBe(3)
     expect(ran.err).toMatch(/^The gateway cannot start: /)
-    expect(ran.err).toContain(`  ledger  ${place.dir}\n`)
+    expect(ran.err).toContain(`  ledger  ${directory}\n`)
     expect(ran.err).not.toMatch(/^\s+at /m)
   })
 

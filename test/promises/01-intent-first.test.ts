@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { type Answer, call, generate } from '../support/caller.ts'
 import { type GatewayPlace, type GatewayUnderTest, gatewayPlace, startTestGateway } from '../support/gateway.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
@@ -112,6 +112,7 @@ describe('promise 1: no backend before an intent record is on disk', () => {
   it.skipIf(missing !== '')(named('proven by the system calls of the process', missing), { timeout: 120_000 }, async () => {
     upstream.behave(generation())
     const place = gatewayPlace({ OLLAMA_URL: upstream.url, AUDIT_SYNC: 'sync' })
+    onTestFinished(() => place.remove())
     const key = await makeKey(place)
     const trace = join(place.dir, 'trace.txt')
     const strace = toolOrThrow('strace')
@@ -126,7 +127,6 @@ describe('promise 1: no backend before an intent record is on disk', () => {
     )
     expect(late).toEqual([])
     expect({ sent: order.size, statuses }).toEqual({ sent: TRACED, statuses: new Map([[200, TRACED]]) })
-    place.remove()
   })
 })
 

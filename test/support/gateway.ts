@@ -105,10 +105,12 @@ export async function startTestGateway(env: Environment = {}, place = gatewayPla
     outcomes: async () => (await lines()).filter((line) => line.event === 'outcome') as unknown as OutcomeLine[], // written by the ledger, told by its event
     refusals: async () => (await lines()).filter((line) => line.event === 'refused') as unknown as RefusedLine[], // as above
     stop: async ({ keep = false } = {}) => {
-      await gateway.drain('test')
-      const report = await verifyPlace(place)
-      if (!keep) place.remove()
-      return report
+      try {
+        await gateway.drain('test')
+        return await verifyPlace(place)
+      } finally {
+        if (!keep) place.remove()
+      }
     },
   }
 }

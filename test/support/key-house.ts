@@ -51,8 +51,8 @@ export async function openKeyHouse(options: KeyHouseOptions = {}): Promise<KeyHo
       return openKeyHouse({ ...options, dir })
     },
     close: async () => {
-      await stop()
-      rmSync(dir, { recursive: true, force: true })
+      // A test that failed half way may have closed a part of it already.
+      await stop().finally(() => rmSync(dir, { recursive: true, force: true }))
     },
   }
 }
