@@ -7,9 +7,10 @@ import { errorInBand } from '../../http/index.ts'
 import { type Clock, type GatewayError, LIMITS, passed } from '../../kernel/index.ts'
 import type { Ended, Visit } from '../visit.ts'
 import { breakOff } from './break-off.ts'
-import { Collected } from './collected.ts'
+import { Collected, NOTHING } from './collected.ts'
 import { reshaped, withoutCredential } from './credential.ts'
 import { deadlineFault, earlyRefusal, endingOf, upstreamFault } from './faults.ts'
+import { begin, endFramed, type Framing, writeFramed } from './framing.ts'
 import { relayedHeaders } from './headers.ts'
 import type { Sweep, Watched } from './sweep.ts'
 
@@ -48,7 +49,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   #collected: Collected | null = null
   #ending = false
   #endsLine = true
-  #sized = false
+  #framing: Framing = 'node'
 
   constructor(visit: Visit, service: Service, plan: Plan, parts: CarriageParts, settle: (end: CarriageEnd) => void) {
     this.#visit = visit
@@ -141,10 +142,10 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   #startRelay(status: number, headers: IncomingHttpHeaders): void {
     // What answers HEAD speaks of a body and has none, so there is nothing to miss in it.
     this.#reader = this.#plan.request.method === 'HEAD' ? null : (this.#plan.reader?.(status, this.#contentType) ?? null)
-    this.#sized = headers['content-length'] !== undefined
-    this.#outgoing.writeHead(status, relayedHeaders(headers, this.#visit.envelope.id, this.#plan.contentType))
+    const relayed = relayedHeaders(headers, this.#visit.envelope.id, this.#plan.contentType)
+    this.#framing = begin(this.#outgoing, status, relayed, headers['content-length'] !== undefined)
     // A stream may be silent after its headers, and its caller wants them; bytes of the same packet go out with them. What has a length is no stream.
-    if (!this.#sized) queueMicrotask(this.#flushHeaders)
+    if (this.#framing !== 'sized') queueMicrotask(this.#flushHeaders)
   }
 
   readonly #flushHeaders = (): void => {
@@ -161,7 +162,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     passed(chunk.length)
     this.#endsLine = chunk[chunk.length - 1] === NEWLINE
     this.#reader?.chunk(chunk)
-    if (!this.#outgoing.write(chunk)) {
+    if (!writeFramed(this.#outgoing, this.#framing, chunk)) {
       this.#waitForReader()
       this.#controller?.pause()
     }
@@ -215,7 +216,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   #answer({ status, headers, body, ...used }: LocalAnswer): void {
     this.#status = status
     this.#used = used
-    this.#sized = true
+    this.#framing = 'sized'
     this.#rest = Buffer.from(body)
     this.#outgoing.writeHead(status, { ...headers, 'x-request-id': this.#visit.envelope.id, 'content-length': this.#rest.length })
     this.#writeRest()
@@ -244,7 +245,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   #finishAfterFlush(ending: Ending, error: GatewayError | null): void {
     this.#ending = true
     this.#lastByteMs = this.#parts.sweep.nowMs
-    this.#outgoing.end(() => this.#end(ending, error))
+    endFramed(this.#outgoing, this.#framing, () => this.#end(ending, error))
   }
 
   readonly #onCallerGone = (): void => {
@@ -275,7 +276,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     if (!clean) this.#controller?.abort(new Error(ended))
     const unsent = !this.#outgoing.headersSent && !this.#outgoing.destroyed
     try {
-      if (!clean && !unsent) breakOff(this.#outgoing, this.#sized, this.#lastWords(error))
+      if (!clean && !unsent) breakOff(this.#outgoing, this.#framing, this.#lastWords(error))
       this.#told()
     } catch {
       this.#outgoing.destroy() // whatever is wrong with it, the end must be settled
@@ -295,5 +296,4 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
 }
 
 const NEWLINE = 0x0a
-const NOTHING = Buffer.alloc(0)
 const ignore = (): void => {}

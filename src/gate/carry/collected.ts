@@ -15,3 +15,5 @@ export class Collected {
     return Buffer.concat(this.#chunks)
   }
 }
+
+export const NOTHING = Buffer.alloc(0)
