@@ -120,7 +120,7 @@ describe.skipIf(lacking)(named('the examples of docs/services.md', lacking), () 
     /^Euler a$/m,
     /"task":"transcribe","language":"en".*"segments":\[\{"id"/,
     /^1\n00:00:00,000 --> /,
-    /"total":1\}/,
+    /"total":1,"next":null\}/,
   ]
 
   it('run as they stand, and answer what the page says', { timeout: 60_000 }, async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { CLI } from '../support/built.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const golden = (name: string): string => join(root, 'src/report/golden', name)
@@ -26,7 +27,7 @@ interface Ran {
 const report = (args: readonly string[], input?: Buffer): Promise<Ran> => portcullis(['report', ...args], {}, input)
 
 function portcullis(args: readonly string[], env: Readonly<Record<string, string>>, input?: Buffer): Promise<Ran> {
-  const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'src/cli/portcullis.ts'), ...args], {
+  const child = spawn(process.execPath, [...CLI, ...args], {
     cwd: root,
     env: { ...process.env, AUDIT_LOG_FILE: at('audit.log'), DATA_DIR: at('data'), NO_COLOR: '1', ...env },
   })

@@ -8,7 +8,7 @@ const LONG = process.env.PORTCULLIS_LONG === '1'
 const FLOOD_MS = LONG ? 30_000 : 4_000
 const ATTACKERS = 64
 const GOOD_CALLERS = 8
-const RESTART_KEYS = 500
+const RESTART_KEYS = LONG ? 500 : 250
 const CALL_EVERY_MS = 4
 const ATTEMPT_EVERY_MS = 20
 const P99_GOAL_MS = 15

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { CLI } from './built.ts'
 import type { GatewayPlace } from './gateway.ts'
 import { until } from './until.ts'
 
@@ -31,8 +32,6 @@ interface ProcessOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly nodeArguments?: readonly string[]
 }
-
-const CLI = ['--import', 'tsx', 'src/cli/portcullis.ts']
 
 /** The command as a process of its own that is not waited for. */
 export function spawnCommand(

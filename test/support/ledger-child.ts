@@ -1,21 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { isBuilt } from './built.ts'
 import { ROOT } from './command-lines.ts'
 import { until } from './until.ts'
 
-function newestMs(folder: string): number {
-  return Math.max(...readdirSync(join(ROOT, folder)).map((name) => statSync(join(ROOT, folder, name)).mtimeMs))
-}
-
-/** dist/ when it is built from the sources as they are, since it starts four times as fast; else the sources themselves. */
 function houseArguments(): string[] {
-  const built = ['dist/audit/index.js', 'dist/kernel/index.js'].map((path) => join(ROOT, path))
-  const builtMs = Math.min(...built.map((path) => (existsSync(path) ? statSync(path).mtimeMs : 0)))
-  const fresh = ['src/audit', 'src/kernel', 'src/contract'].every((folder) => newestMs(folder) < builtMs)
-  const child = join(ROOT, 'test/support/ledger-child.mjs')
-  return fresh ? [child, ...built] : ['--import', 'tsx', child, join(ROOT, 'src/audit/index.ts'), join(ROOT, 'src/kernel/index.ts')]
+  const fresh = ['audit', 'kernel', 'contract'].every(isBuilt)
+  const house = ['audit', 'kernel'].map((room) => join(ROOT, fresh ? `dist/${room}/index.js` : `src/${room}/index.ts`))
+  return [...(fresh ? [] : ['--import', 'tsx']), join(ROOT, 'test/support/ledger-child.mjs'), ...house]
 }
 
 const HOUSE = houseArguments()
