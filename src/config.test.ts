@@ -81,6 +81,43 @@ it('a fault of syntax is one sentence, with its place', () => {
   expect(faults).toEqual([expect.stringMatching(/^portcullis\.yaml:3: .* at line 3, column 3$/)])
 })
 
+describe('a fault of the file that a variable covers', () => {
+  const text = `server:
+  port: 99999999
+log_level: loud
+services:
+  rerank: {url: nowhere, routes: [GET /x, SEND /y]}
+`
+  const env = { PORT: '0', LOG_LEVEL: 'info', RERANK_URL: 'http://127.0.0.1:9000', RERANK_ROUTES: 'GET /x' }
+
+  it('is reported at once with its line, whatever the environment says', () => {
+    const faults = told(text, loadConfig)
+    expect(faults.map((fault) => fault.split(':').slice(0, 2).join(':'))).toEqual([
+      'portcullis.yaml:2 server.port',
+      'portcullis.yaml:3 log_level',
+      'portcullis.yaml:5 services.rerank.url',
+      'portcullis.yaml:5 services.rerank.routes',
+    ])
+    expect(told(text, loadConfig, env)).toEqual(faults)
+  })
+
+  it('is reported beside that of the variable', () => {
+    expect(told('server: {port: x}\n', loadConfig, { PORT: 'y' })).toEqual([
+      expect.stringMatching(/^portcullis\.yaml:1 server\.port: .*"x"/),
+      expect.stringMatching(/^PORT: .*"y"/),
+    ])
+  })
+
+  it('keeps no ledger from being found', () => {
+    expect(told('data_dir: []\n', loadPaths, { DATA_DIR: '/a' })).toEqual([])
+  })
+})
+
+it.each(['[]', '{a: b}', '7'])('a credential file named %s is one fault', (value) => {
+  const text = `services:\n  chat:\n    auth: {header: X-Key, value_file: ${value}}\n`
+  expect(told(text, loadConfig)).toHaveLength(1)
+})
+
 describe('the paths that commands work on', () => {
   it.each([
     ['cannot be parsed', 'data_dir: /a\n : : [\n'],

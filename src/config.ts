@@ -2,10 +2,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { BUILTIN, parseRouteLine, type Service, type ServiceSettings, toService } from './catalog/index.ts'
+import { BUILTIN, type Service, type ServiceSettings, toService } from './catalog/index.ts'
 import { type ConfigDocument, type Fault, readDocument } from './config/document.ts'
 import { SETTINGS, type Setting, serviceSettings } from './config/settings.ts'
-import type { LogLevel } from './config/values.ts'
+import type { LogLevel, Parsed } from './config/values.ts'
 import { reasonOf } from './kernel/index.ts'
 import { readSecretFile } from './secrets/index.ts'
 
@@ -47,10 +47,11 @@ export function loadConfig(env: Environment = process.env): Config {
   const faults: Fault[] = []
   const file = configFile(env)
   const document = readFile(file, env, faults)
-  const read = <T>(setting: Setting): T => readSetting(setting, env, document, faults) as T // each row's parser makes its type
+  const source: Source = { env, document, faults, covered: faults, wrong: new Set() }
+  const read = <T>(setting: Setting): T => readSetting(setting, source) as T // each row's parser makes its type
   const general = Object.fromEntries(SETTINGS.map((setting) => [setting.key, read(setting)]))
   const names = serviceNames(document, faults)
-  const services = names.map((name) => readService(name, read, faults, (key) => whereOf(key, document)))
+  const services = names.map((name) => readService(name, read, source))
   nameUnknownKeys(document, names, faults)
   refuseSharedPrefixes(services, faults)
   refuseSharedVariables(names, faults)
@@ -82,9 +83,11 @@ export function loadConfig(env: Environment = process.env): Config {
 export function loadPaths(env: Environment = process.env): { ledgerFile: string; dataDir: string } {
   const faults: Fault[] = []
   const document = readFile(configFile(env), env, faults)
+  // What the environment covers cannot lead astray here; the whole check names it.
+  const source: Source = { env, document, faults, covered: [], wrong: new Set() }
   const read = (key: string): string | null => {
     const setting = SETTINGS.find((one) => one.key === key)
-    return setting === undefined ? null : (readSetting(setting, env, document, faults) as string | null) // both rows are texts
+    return setting === undefined ? null : (readSetting(setting, source) as string | null) // both rows are texts
   }
   const dataDir = read('data_dir')
   const ledgerFile = read('audit.file')
@@ -125,21 +128,36 @@ const whereOf = (key: string, document: ConfigDocument | null): string => {
   return document === null || line === null || line === undefined ? key : `${document.name}:${line} ${key}`
 }
 
-function readSetting(setting: Setting, env: Environment, document: ConfigDocument | null, faults: Fault[]): unknown {
+/** Where settings are read from, and what is found wrong on the way. */
+interface Source {
+  readonly env: Environment
+  readonly document: ConfigDocument | null
+  readonly faults: Fault[]
+  /** Faults of the file where a variable stands before it: they come to light on the day the variable goes. */
+  readonly covered: Fault[]
+  /** Keys whose value could not be taken, so that no second fault is made of the first. */
+  readonly wrong: Set<string>
+}
+
+function readSetting(setting: Setting, source: Source): unknown {
+  const { env, document, faults, covered, wrong } = source
+  const { key } = setting
   const fromEnv = env[setting.env]
-  const fromFile = fromEnv === undefined ? document?.get(setting.key) : undefined
-  const raw = fromEnv ?? fromFile
-  if (raw === undefined) {
-    if (setting.required) faults.push({ where: whereOf(setting.key, document), what: 'is missing' })
-    return setting.fallback
-  }
-  const parsed = setting.read(raw)
-  if ('value' in parsed) return parsed.value
-  faults.push({
-    where: fromEnv !== undefined ? setting.env : whereOf(setting.key, document),
-    what: `${parsed.wrong}${shown(setting, raw)}`,
-  })
+  const fromFile = document?.get(key)
+  const here = whereOf(key, document)
+  const file = fromFile === undefined ? null : tryValue(setting, fromFile, here, fromEnv === undefined ? faults : covered)
+  const taken = fromEnv === undefined ? file : tryValue(setting, fromEnv, setting.env, faults)
+  if (taken !== null && 'value' in taken) return taken.value
+  if (taken !== null) wrong.add(key)
+  else if (setting.required) faults.push({ where: here, what: 'is missing' })
   return setting.fallback
+}
+
+function tryValue(setting: Setting, raw: unknown, where: string, faults: Fault[]): Parsed<unknown> {
+  const parsed = setting.read(raw)
+  if ('wrong' in parsed) faults.push({ where, what: `${parsed.wrong}${shown(setting, raw)}` })
+  else for (const what of setting.faultsIn?.(parsed.value) ?? []) faults.push({ where, what })
+  return parsed
 }
 
 /** A faulty value, so that it is found; but not where it may be a credential in the wrong place. Faults are printed, logged and recorded. */
@@ -163,14 +181,12 @@ function serviceNames(document: ConfigDocument | null, faults: Fault[]): readonl
   return [...new Set([...Object.keys(BUILTIN), ...names])]
 }
 
-function readService(name: string, read: <T>(setting: Setting) => T, faults: Fault[], where: (key: string) => string): ServiceSettings {
+function readService(name: string, read: <T>(setting: Setting) => T, source: Source): ServiceSettings {
+  const { document, faults } = source
   const values = Object.fromEntries(serviceSettings(name).map((setting) => [setting.key.slice(`services.${name}.`.length), read(setting)]))
   const routeLines = (values.routes ?? []) as readonly string[] // made by the row's parser, as all below
-  for (const line of routeLines) {
-    const parsed = parseRouteLine(line)
-    if (typeof parsed === 'string') faults.push({ where: where(`services.${name}.routes`), what: parsed })
-  }
-  if (!Object.hasOwn(BUILTIN, name) && routeLines.length === 0) faults.push({ where: where(`services.${name}`), what: 'want routes' })
+  if (!Object.hasOwn(BUILTIN, name) && routeLines.length === 0)
+    faults.push({ where: whereOf(`services.${name}`, document), what: 'want routes' })
   return {
     name,
     enabled: values.enabled as boolean,
@@ -184,22 +200,18 @@ function readService(name: string, read: <T>(setting: Setting) => T, faults: Fau
     },
     bodyBytesMax: values.body_max as number,
     concurrency: values.concurrency as number,
-    auth: readAuth(name, values['auth.header'] as string | null, values['auth.value_file'] as string | null, faults, where),
+    auth: readAuth(name, values['auth.header'] as string | null, values['auth.value_file'] as string | null, source),
     allowCloudModels: (values.cloud_models ?? false) as boolean,
     routeLines,
   }
 }
 
-function readAuth(
-  name: string,
-  header: string | null,
-  file: string | null,
-  faults: Fault[],
-  where: (key: string) => string,
-): ServiceSettings['auth'] {
-  if (header === null && file === null) return null
+function readAuth(name: string, header: string | null, file: string | null, source: Source): ServiceSettings['auth'] {
+  const { document, faults, wrong } = source
+  const key = `services.${name}.auth.value_file`
   if (file === null) {
-    faults.push({ where: where(`services.${name}.auth.header`), what: 'want auth.value_file beside auth.header' })
+    if (header !== null && !wrong.has(key))
+      faults.push({ where: whereOf(`services.${name}.auth.header`, document), what: 'want auth.value_file beside auth.header' })
     return null
   }
   try {
@@ -210,7 +222,7 @@ function readAuth(
     const told = /^(?:\/|\.{1,2}\/)/.test(file)
       ? what
       : what.replaceAll(fromRoot(file), '… (not repeated, in case it is the secret itself)')
-    faults.push({ where: where(`services.${name}.auth.value_file`), what: told })
+    faults.push({ where: whereOf(key, document), what: told })
     return null
   }
 }
@@ -223,8 +235,10 @@ function nameUnknownKeys(
 ): void {
   if (document === null) return
   const known = new Set([...SETTINGS, ...names.flatMap(serviceSettings)].map(({ key }) => key))
+  // Keys below a setting are a value of the wrong type, which its parser has named.
+  const isKnown = (key: string): boolean => key.split('.').some((_part, at, parts) => known.has(parts.slice(0, at + 1).join('.')))
   for (const key of document.keys()) {
-    if (looksAt(key) && !known.has(key)) faults.push({ where: whereOf(key, document), what: `there is no setting ${key}` })
+    if (looksAt(key) && !isKnown(key)) faults.push({ where: whereOf(key, document), what: `there is no setting ${key}` })
   }
 }
 

@@ -1,4 +1,4 @@
-import { BUILTIN, DIALECTS } from '../catalog/index.ts'
+import { BUILTIN, DIALECTS, parseRouteLine } from '../catalog/index.ts'
 import { LIMITS, own } from '../kernel/index.ts'
 import * as v from './values.ts'
 
@@ -12,6 +12,8 @@ export interface Setting {
   readonly required?: boolean
   /** Taken at start only; a reload that changes it says so and keeps the old. */
   readonly fixed?: true
+  /** Faults within a value that could be read, one for each of its lines. */
+  readonly faultsIn?: (value: unknown) => readonly string[]
 }
 
 const MiB = 1024 * 1024
@@ -68,5 +70,8 @@ export function serviceSettings(name: string): readonly Setting[] {
     row('auth.value_file', v.optionalText, null),
   ]
   if (name === 'chat') rows.push(row('cloud_models', v.flag, false))
-  return builtin === undefined ? [...rows, row('routes', v.lines, [])] : rows
+  return builtin === undefined ? [...rows, { ...row('routes', v.lines, []), faultsIn: routeFaults }] : rows
 }
+
+const routeFaults = (lines: unknown): readonly string[] =>
+  (lines as readonly string[]).map(parseRouteLine).filter((parsed) => typeof parsed === 'string') // made by v.lines
