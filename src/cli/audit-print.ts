@@ -56,11 +56,14 @@ const COLOURS: Readonly<Record<string, (text: string) => string>> = {
   seal: pc.blue,
 }
 
+/** Who asked for what, in one order on all lines, so that the eye finds the same field at the same place. */
+const ABOUT = ['request', 'user', 'key', 'address', 'method', 'service', 'route']
+
 /** What follows time and event, by event: the few fields one looks for when following. */
 const SHOWN: Readonly<Record<string, readonly string[]>> = {
-  intent: ['request', 'user', 'address', 'method', 'route', 'model', 'target'],
-  outcome: ['request', 'user', 'address', 'method', 'route', 'model', 'target', 'status', 'ended', 'code', 'reason', 'total_ms'],
-  refused: ['request', 'user', 'key', 'address', 'method', 'path', 'route', 'status', 'code', 'reason'],
+  intent: [...ABOUT, 'model', 'target'],
+  outcome: [...ABOUT, 'model', 'target', 'status', 'ended', 'code', 'reason', 'total_ms'],
+  refused: [...ABOUT, 'path', 'status', 'code', 'reason'],
   refused_summary: ['user', 'key', 'address', 'count', 'first', 'last'],
   lifecycle: ['what', 'detail'],
   open: ['segment', 'host', 'pid'],
