@@ -33,7 +33,7 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 /** What no table names is refused and recorded, in the shape of the face whose prefix it came under. */
 export function denyTheRest(app: Hono<GateEnv>, services: readonly Service[], corridor: Corridor, log: AppParts['log']): void {
-  app.notFound((c) => {
+  app.notFound(async (c) => {
     const envelope = envelopeOf(c.env.incoming)
     const { name, errors } = faceAt(services, envelope.path)
     const handlers = (method: string): number => app.router.match(method, c.req.path)[0].length
@@ -47,7 +47,7 @@ export function denyTheRest(app: Hono<GateEnv>, services: readonly Service[], co
             detail: `This route takes ${allowed.join(', ')}`,
           })
         : new GatewayError('NOT_FOUND')
-    corridor.turnAway(envelope, error, name, errors)
+    await corridor.noRoute(envelope, error, name, errors)
     return SENT
   })
   app.onError((error, c) => {

@@ -33,8 +33,10 @@ export type Perform = (visit: Visit) => Promise<Ended & { readonly tell?: Gatewa
 
 export interface Corridor {
   admit(envelope: Envelope, policy: Policy, perform: Perform): Promise<void>
-  /** Records and answers what cannot be admitted at all: no route, wrong method, a malformed envelope. */
+  /** Records and answers what cannot be read as a request: nothing in it is believed, a key neither. */
   turnAway(envelope: Envelope, error: GatewayError, service: string, errors: ErrorShape): void
+  /** The same for what no table names. Who asks is found out, though it changes nothing for him: a wrong base URL in somebody's program is no stranger's probing. */
+  noRoute(envelope: Envelope, error: GatewayError, service: string, errors: ErrorShape): Promise<void>
   readonly inFlight: Pick<Slots<Visit>, 'size' | typeof Symbol.iterator>
   /** From now on everything new is refused; what runs may finish. */
   drain(): void
@@ -99,10 +101,10 @@ export function createCorridor(parts: CorridorParts): Corridor {
     return isKey(principal) ? limits.reserve(principal) : NO_HOLD
   }
 
-  function refuse(visit: Visit, error: GatewayError): void {
+  function refuse(visit: Visit, error: GatewayError, keyId = parts.refusedKeyId(error)): void {
     if (error.code === 'INTERNAL') parts.log.error({ err: error.cause, request: visit.envelope.id }, 'a request failed by our own fault')
     // The ledger has recorded by itself what it could not take.
-    if (error.code !== 'AUDIT_UNAVAILABLE') ledger.refused(refusalOf(visit, error, parts.refusedKeyId(error)))
+    if (error.code !== 'AUDIT_UNAVAILABLE') ledger.refused(refusalOf(visit, error, keyId))
     tell(visit, error)
     dropBody(visit.envelope.incoming)
     observer.refused(visit, error, clock.monoMs() - visit.envelope.startedMs)
@@ -119,9 +121,20 @@ export function createCorridor(parts: CorridorParts): Corridor {
   return {
     admit,
     turnAway(envelope, error, service, errors) {
-      const visit = new Visit(envelope, { who: 'key', right: 'administer', service, route: '', errors })
+      const visit = new Visit(envelope, unrouted(service, errors))
       observer.began(visit)
       refuse(visit, error)
+    },
+    async noRoute(envelope, error, service, errors) {
+      const visit = new Visit(envelope, unrouted(service, errors))
+      observer.began(visit)
+      let keyId: string | undefined
+      try {
+        visit.principal = await whoAreYou(visit)
+      } catch (thrown) {
+        keyId = parts.refusedKeyId(asGatewayError(thrown))
+      }
+      refuse(visit, error, keyId)
     },
     inFlight,
     drain() {
@@ -131,6 +144,9 @@ export function createCorridor(parts: CorridorParts): Corridor {
 }
 
 type PerformEnd = Awaited<ReturnType<Perform>>
+
+/** Never admitted, so what it would need is never asked. */
+const unrouted = (service: string, errors: ErrorShape): Policy => ({ who: 'key', right: 'administer', service, route: '', errors })
 
 function recognised(visit: Visit, principal: KeyPrincipal): KeyPrincipal {
   visit.oldSecret = principal.oldSecret
