@@ -138,7 +138,8 @@ export interface UserRow {
   readonly first: string
   readonly last: string
   readonly requests: number
-  readonly failures: number
+  readonly failed: number
+  readonly refused: number
   readonly denied: number
   readonly units: Readonly<Record<string, number>>
   readonly bytes_in: number

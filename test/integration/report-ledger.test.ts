@@ -36,7 +36,7 @@ it('counts a flood of one key in full, to its account, and takes it for nothing 
     { service: 'chat', status: 429, code: 'RATE_LIMITED', count: 5_000 },
     { service: 'chat', status: 403, code: 'FORBIDDEN', count: 500 },
   ])
-  expect(users).toMatchObject([{ user: 'ada', requests: 5_500, failures: 5_000, denied: 500, keys: [ada.key] }])
+  expect(users).toMatchObject([{ user: 'ada', requests: 5_500, failed: 0, refused: 5_000, denied: 500, keys: [ada.key] }])
   // Three doors, however many lines and summaries name them.
   expect(summary.endpoints.distinct).toBe(3)
   expect(threats).toEqual([])

@@ -14,6 +14,7 @@ export function writeUsers(page: Page, users: readonly UserRow[], shortly: boole
       { title: 'user' },
       { title: 'requests', right: true },
       { title: 'failed', right: true },
+      { title: 'refused', right: true },
       { title: 'denied', right: true },
       { title: 'addresses', right: true },
       { title: 'first' },
@@ -22,7 +23,8 @@ export function writeUsers(page: Page, users: readonly UserRow[], shortly: boole
     (shortly ? users.slice(0, SHORT_MAX) : users).map((u) => [
       u.user,
       count(u.requests),
-      count(u.failures),
+      count(u.failed),
+      count(u.refused),
       count(u.denied),
       atLeast(u.addresses.distinct, u.addresses.exact),
       moment(u.first),

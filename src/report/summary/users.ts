@@ -12,7 +12,8 @@ interface User {
   firstMs: number
   lastMs: number
   requests: number
-  failures: number
+  failed: number
+  refused: number
   denied: number
   bytesIn: number
   bytesOut: number
@@ -29,7 +30,8 @@ const newUser = (): User => ({
   firstMs: Number.POSITIVE_INFINITY,
   lastMs: 0,
   requests: 0,
-  failures: 0,
+  failed: 0,
+  refused: 0,
   denied: 0,
   bytesIn: 0,
   bytesOut: 0,
@@ -48,8 +50,7 @@ export class Users {
     if (!s.recognised || s.user === '') return
     const user = this.#users.of(s.user)
     user.requests += s.count
-    if (s.verdict === 'failed' || s.verdict === 'refused') user.failures += s.count
-    if (s.verdict === 'denied') user.denied += s.count
+    if (s.verdict !== 'served') user[s.verdict] += s.count
     if (s.sinceMs < user.firstMs) user.firstMs = s.sinceMs
     if (s.atMs > user.lastMs) user.lastMs = s.atMs
     user.bytesIn += s.bytesIn
@@ -67,7 +68,8 @@ export class Users {
       first: iso(u.firstMs),
       last: iso(u.lastMs),
       requests: u.requests,
-      failures: u.failures,
+      failed: u.failed,
+      refused: u.refused,
       denied: u.denied,
       units: u.units.toRecord(),
       bytes_in: u.bytesIn,

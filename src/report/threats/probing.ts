@@ -21,6 +21,7 @@ interface Prober {
   readonly asked: Recent
   readonly hour: SlidingCount
   readonly addresses: Few
+  readonly answers: Few
   user: string
   peakHour: number
 }
@@ -34,6 +35,7 @@ const newProber = (): Prober => ({
   asked: newRecent(),
   hour: new SlidingCount(RULES.hourMs),
   addresses: new Few(),
+  answers: new Few(),
   user: '',
   peakHour: 0,
 })
@@ -90,6 +92,7 @@ function noteStranger(prober: Prober, s: Sighting, place: Place): void {
   if (guess && !MANAGEMENT.test(endpoint)) return
   note(prober, s, place, endpoint)
   prober.asked.see(endpoint, s.atMs)
+  if (s.status !== 0) prober.answers.add(String(s.status))
   prober.peakHour = Math.max(prober.peakHour, prober.hour.add(s.atMs, s.count))
 }
 
@@ -147,6 +150,14 @@ function strangerFinding(subject: string, prober: Prober, guest: boolean): Findi
     advice:
       severity === 'low'
         ? 'Most likely a monitor or a client without its key: point it at /health, or give it one.'
-        : 'Block the address (portcullis report --format fail2ban). Nothing was answered but 401, so there is nothing to clean up.',
+        : `Block the address (portcullis report --format fail2ban). ${answered(prober.answers.list)}`,
   }
+}
+
+/** What is seen of a stranger here was turned away; with which statuses is said as the log has it. */
+function answered(statuses: readonly string[]): string {
+  const list = [...statuses].sort()
+  const last = list.pop()
+  if (last === undefined) return 'All of it was turned away, so there is nothing to clean up.'
+  return `Nothing of it was answered but ${list.length > 0 ? `${list.join(', ')} and ${last}` : last}, so there is nothing to clean up.`
 }

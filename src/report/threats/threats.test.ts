@@ -199,6 +199,16 @@ describe('probing', () => {
     expect(log.severity('probing')).toBe('high')
   })
 
+  it('a walk that was answered in several ways is told with all of them', () => {
+    const log = new Log()
+    const stranger = { verdict: 'refused', offence: 'missing', code: 'NOT_FOUND', status: 404 } as const
+    for (let n = 0; n < 8; n += 1) log.see({ ...stranger, path: `/word-${n}` })
+    expect(log.threats('probing')[0]?.advice).toContain('Nothing of it was answered but 404, so')
+    log.see({ ...stranger, code: 'METHOD_NOT_ALLOWED', status: 405, path: '/chat' })
+    log.denied(START_MS, '', { route: '', path: '/word-9' })
+    expect(log.threats('probing')[0]?.advice).toContain('Nothing of it was answered but 401, 404 and 405, so')
+  })
+
   it('a stranger walks through paths; a monitor asks for one', () => {
     const log = new Log()
     for (let n = 0; n < 600; n += 1) log.denied(START_MS + n * 5 * MINUTE_MS, '', { address: '198.51.100.9', method: 'GET' })

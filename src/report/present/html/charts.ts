@@ -14,7 +14,8 @@ function roundUp(value: number): number {
   return Math.max(1, step * power)
 }
 
-const VERDICTS = ['served', 'failed', 'refused', 'denied'] as const
+/** Each request is one of these, so that they add up to all. */
+export const VERDICTS = ['served', 'failed', 'refused', 'denied'] as const
 type Bucket = Summary['timeline']['buckets'][number]
 
 /** Everything stacked, and below it on its own scale what was denied: beside a thousand good requests ten bad ones cannot be seen. */
@@ -25,13 +26,19 @@ export function timelineChart({ buckets, width_ms: widthMs }: Summary['timeline'
   const lower = panel(buckets, { top: 186, height: 56, step, most: roundUp(Math.max(...buckets.map((b) => b.denied), 1)) }, ['denied'])
   const every = Math.max(1, Math.ceil(buckets.length / 8))
   const ticks = buckets.map((b, i) =>
-    i % every === 0 ? html`<text x="${LEFT + i * step}" y="260">${tickLabel(b.at, widthMs)}</text>` : null,
+    i % every === 0 ? html`<text x="${LEFT + i * step}" y="260">${tickLabel(b.at, widthMs * every)}</text>` : null,
   )
   return html`<svg class="chart" viewBox="0 0 ${WIDTH} 268" role="img" aria-label="Requests over time">${upper}<text x="${LEFT}" y="180">denied, on its own scale</text>${lower}${ticks}</svg>`
 }
 
-const tickLabel = (at: string, widthMs: number): string =>
-  widthMs >= 43_200_000 ? at.slice(0, 10) : `${at.slice(5, 10)} ${at.slice(11, 16)}`
+const MINUTE_MS = 60_000
+const TWO_DAYS_MS = 2 * 24 * 60 * MINUTE_MS
+
+/** As exact as the distance to the next tick asks for, so that no two say the same. */
+function tickLabel(at: string, distanceMs: number): string {
+  if (distanceMs >= TWO_DAYS_MS) return at.slice(0, 10)
+  return `${at.slice(5, 10)} ${at.slice(11, distanceMs < MINUTE_MS ? 19 : 16)}`
+}
 
 interface PanelShape {
   readonly top: number
@@ -82,11 +89,13 @@ export function threatLanes({ report, threats }: Report): Markup | null {
     const label = `${threat.kind.replaceAll('_', ' ')} · ${threat.subject.id}`
     return html`<g class="${threat.severity}"><title>${span(threat.first, threat.last)} UTC: ${threat.title}</title><text class="label" x="0" y="${y + 11}">${clip(label, 50)}</text><line class="grid" x1="${LABEL}" x2="${WIDTH - RIGHT}" y1="${y + 7}" y2="${y + 7}"/><rect class="f-sev" x="${Math.min(start, WIDTH - RIGHT - 4)}" y="${y + 1}" width="${Math.max(4, x(threat.last) - start)}" height="12" rx="1.5"/></g>`
   })
-  const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => {
+  // Fewer than four seconds have no four different ones in them.
+  const shares = range < 4_000 ? [0] : [0, 0.25, 0.5, 0.75, 1]
+  const ticks = shares.map((share) => {
     const at = new Date(from + share * range).toISOString()
     const tickX = x(at)
     const anchor = share === 0 ? 'start' : share === 1 ? 'end' : 'middle'
-    return html`<line class="grid" x1="${tickX}" x2="${tickX}" y1="4" y2="${height - 20}"/><text x="${tickX}" y="${height - 6}" text-anchor="${anchor}">${tickLabel(at, range / 8)}</text>`
+    return html`<line class="grid" x1="${tickX}" x2="${tickX}" y1="4" y2="${height - 20}"/><text x="${tickX}" y="${height - 6}" text-anchor="${anchor}">${tickLabel(at, range / 4)}</text>`
   })
   return html`<svg class="chart" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="Threats over time">${ticks}${rows}</svg>`
 }

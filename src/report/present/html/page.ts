@@ -3,6 +3,7 @@ import type { Report, UserRow } from '../../document.ts'
 import { SEVERITIES } from '../../threats/threat.ts'
 import type { Sections } from '../sections.ts'
 import { atLeast, bytes, count, moment, percent, plural, units } from '../words.ts'
+import { VERDICTS } from './charts.ts'
 import { STYLE } from './style.ts'
 import { card, TEXT_MAX, tableOf } from './table.ts'
 import { html, Markup } from './tag.ts'
@@ -46,9 +47,7 @@ function figures({ summary, threats, threats_total: total }: Report): Markup {
   const { requests, addresses, authorised } = summary
   const list: readonly (readonly [string, string])[] = [
     [count(requests.total), 'requests'],
-    [percent(requests.served, requests.total), 'served'],
-    [count(requests.failed), 'failed'],
-    [count(requests.denied), 'denied'],
+    ...VERDICTS.map((verdict) => [count(requests[verdict]), `${verdict}, ${percent(requests[verdict], requests.total)}`] as const),
     [atLeast(authorised.by_user.distinct, authorised.by_user.exact), 'users let in'],
     [atLeast(addresses.distinct, addresses.exact), 'addresses'],
   ]
@@ -65,7 +64,9 @@ function usersSection(users: readonly UserRow[]): Markup {
     .map((u) => [
       html`${clip(u.user, TEXT_MAX)}<small>${[u.services.map((s) => s.name).join(', '), units(u.units, true)].filter((text) => text !== '').join(': ')}</small>`,
       count(u.requests),
-      count(u.failures + u.denied),
+      count(u.failed),
+      count(u.refused),
+      count(u.denied),
       atLeast(u.addresses.distinct, u.addresses.exact),
       bytes(u.bytes_out),
       moment(u.first).slice(0, 16),
@@ -75,7 +76,9 @@ function usersSection(users: readonly UserRow[]): Markup {
     [
       { title: 'user' },
       { title: 'requests', kind: 'n' },
-      { title: 'not served', kind: 'n' },
+      { title: 'failed', kind: 'n' },
+      { title: 'refused', kind: 'n' },
+      { title: 'denied', kind: 'n' },
       { title: 'addresses', kind: 'n' },
       { title: 'out', kind: 'n' },
       { title: 'first', kind: 't' },

@@ -19,13 +19,13 @@ h2 { font-size: 1.1rem; margin: 2.6rem 0 .8rem; font-weight: 650; }
 h3 { font-size: .8rem; margin: 0 0 .6rem; font-weight: 600; color: var(--muted); text-transform: uppercase; letter-spacing: .06em; }
 section > p { color: var(--muted); margin: -.4rem 0 .9rem; max-width: 46rem; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: 1.1rem 1.25rem; margin-bottom: 1rem; overflow-x: auto; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); margin: 1.4rem 0 0; background: var(--card); border: 1px solid var(--line); border-radius: 6px; overflow: hidden; }
+.figures { display: grid; grid-template-columns: repeat(5, 1fr); margin: 1.4rem 0 0; background: var(--card); border: 1px solid var(--line); border-radius: 6px; overflow: hidden; }
 .figures div { box-shadow: 1px 1px 0 var(--line); padding: .85rem 1.1rem; }
 .figures b { display: block; font-size: 1.45rem; line-height: 1.25; font-weight: 620; font-variant-numeric: tabular-nums; letter-spacing: -.01em; }
 .figures span { color: var(--muted); font-size: .84rem; }
-.figures .wide { grid-column: span 2 }
+.figures .wide { grid-column: span 3 }
 .figures em { font-style: normal; color: var(--sev); font-weight: 600 }
-@media (max-width: 420px) { .figures .wide { grid-column: auto } }
+@media (max-width: 720px) { .figures { grid-template-columns: repeat(2, 1fr) } .figures .wide, .figures div:first-child { grid-column: span 2 } }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); gap: 1rem; align-items: start; }
 .two .card { margin: 0; }
 table { border-collapse: collapse; width: 100%; font-size: .87rem; font-variant-numeric: tabular-nums; }
