@@ -5,7 +5,7 @@ import { Hono } from 'hono'
 import type { Logger } from 'pino'
 import { keyRoutes } from './admin/index.ts'
 import { denyTheRest } from './app.ts'
-import { type Ledger, openLedger } from './audit/index.ts'
+import { assertBelonging, type Ledger, openLedger } from './audit/index.ts'
 import { type Config, hostName } from './config.ts'
 import { type Corridor, createCorridor, ownerGuard } from './gate/index.ts'
 import { createGateServer, type GateEnv, localPeer, trustedNetworks } from './http/index.ts'
@@ -64,6 +64,8 @@ async function closeAll(closers: Closers): Promise<void> {
 async function furnish(config: Config, options: HouseOptions, closers: Closers): Promise<House> {
   const { log, clock, command, keysWhenNeeded = false } = options
   const { dataDir } = config
+  // The ledger looks again when it is locked. This look comes before anything is made, so that a mistaken DATA_DIR leaves no trace.
+  await assertBelonging({ file: config.audit.file, keyDir: dataDir })
   const owner = acquireOwner(dataDir, { command, clock, waitMs: 2_000 })
   closers.push(() => owner.release())
   const store = await openStore({ file: join(dataDir, 'portcullis.db') })

@@ -1,3 +1,4 @@
+export { assertBelonging } from './belonging.ts'
 export { CSV_COLUMNS, csvCell, type Exported, exportCsv } from './csv.ts'
 export { keyFileOf, publicKeyFileOf, sealFileOf } from './keys.ts'
 export { listSegments } from './names.ts'

@@ -13,6 +13,8 @@ export interface LedgerKey {
 export const keyFileOf = (dir: string): string => join(dir, 'ledger.key')
 export const publicKeyFileOf = (dir: string): string => join(dir, 'ledger.pub')
 export const sealFileOf = (dir: string): string => join(dir, 'ledger.seal')
+/** Says which ledger the directory keeps. */
+export const pathFileOf = (dir: string): string => join(dir, 'ledger.path')
 
 export function rawPublicKey(key: KeyObject): string {
   const { kty, crv, x } = key.export({ format: 'jwk' })
@@ -36,14 +38,24 @@ function createKey(dir: string): void {
   createFileOnce(keyFileOf(dir), privateKey.export({ format: 'pem', type: 'pkcs8' }), 0o600)
 }
 
+function readPrivateKey(file: string): KeyObject {
+  const open = privacyFault(file, statSync(file).mode)
+  if (open !== null) throw new Error(`the signatures of a ledger prove nothing while ${open}`)
+  return createPrivateKey(readFileSync(file))
+}
+
+/** As it stands in open records; null while the directory has no key. */
+export function publicKeyIn(dir: string): string | null {
+  const file = keyFileOf(dir)
+  return existsSync(file) ? rawPublicKey(createPublicKey(readPrivateKey(file))) : null
+}
+
 /** The ledger's signing key, made on first use. */
 export function openLedgerKey(dir: string): LedgerKey {
   makeFolder(dir, 0o700)
   const file = keyFileOf(dir)
   if (!existsSync(file)) createKey(dir)
-  const open = privacyFault(file, statSync(file).mode)
-  if (open !== null) throw new Error(`the signatures of a ledger prove nothing while ${open}`)
-  const privateKey = createPrivateKey(readFileSync(file))
+  const privateKey = readPrivateKey(file)
   const publicKey = createPublicKey(privateKey)
   const pem = publicKey.export({ format: 'pem', type: 'spki' }).toString()
   const publicFile = publicKeyFileOf(dir)

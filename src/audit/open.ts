@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { makeFolder } from '../files/index.ts'
 import { reasonOf } from '../kernel/index.ts'
+import { assertBelonging, rememberPlace } from './belonging.ts'
 import { openLedgerKey } from './keys.ts'
 import { FileLedger } from './ledger.ts'
 import { lockLedger } from './lock.ts'
@@ -24,6 +25,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
 
 async function openLocked(options: LedgerOptions, closed: () => void): Promise<Ledger> {
   const { file, keyDir, clock, log } = options
+  await assertBelonging(options)
   const key = openLedgerKey(keyDir)
   const resumed = await resume({ file, keyDir, key, clock })
   const parts = { file, host: options.host ?? hostname(), pid: options.pid ?? process.pid, key, clock, log }
@@ -39,6 +41,7 @@ async function openLocked(options: LedgerOptions, closed: () => void): Promise<L
   const ledger = new FileLedger(options, parts, resumed, { rotated: () => upkeep.run(), closing: () => background.stop(), closed })
   const background = new Background(ledger, upkeep, options, resumed)
   await ledger.start()
+  rememberPlace(options, log)
   for (const detail of resumed.faults) {
     log.warn({ detail }, 'the ledger was not left as it should be')
     ledger.lifecycle({ what: 'fault', detail }).catch(() => undefined)

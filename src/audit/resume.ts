@@ -5,7 +5,7 @@ import type { ChainPoint } from './batch.ts'
 import { readHead, type SegmentHead } from './heads.ts'
 import { type LedgerKey, sealFileOf } from './keys.ts'
 import { GENESIS } from './line.ts'
-import { brokenPath, rotatedPath, rotatedSegments, stemOf } from './names.ts'
+import { brokenPath, rotatedSegments, stemOf } from './names.ts'
 import { parseSeal, signatureHolds } from './record.ts'
 import { dayOf, type Ended, openForAppend, placeOf, type Segment } from './segment.ts'
 import { examineTail, followChain, type Tail } from './tail.ts'
@@ -81,9 +81,8 @@ async function fromActive(parts: ResumeParts, held: SealLine | null): Promise<Fr
     return { left: null, number: 0, fault: `${file} did not begin as a ledger and was moved to ${aside}` }
   }
   const number = numberOf(head.open.segment)
-  if (tail.clean && tail.faults.length === 0 && head.open.public_key === key.publicKey)
-    return { left: await continued(parts, head, tail), number }
-  return { left: ended(parts, head, tail), number }
+  const whole = tail.clean && tail.faults.length === 0
+  return { left: whole ? await continued(parts, head, tail) : ended(parts, head, tail), number }
 }
 
 async function continued({ file, clock }: ResumeParts, head: SegmentHead, tail: Tail): Promise<Left> {
@@ -105,19 +104,11 @@ async function continued({ file, clock }: ResumeParts, head: SegmentHead, tail: 
 }
 
 /** The active file cannot be continued: what is good of it stays as evidence under a name of its own. */
-function ended({ file, clock, key }: ResumeParts, head: SegmentHead, tail: Tail): Left {
+function ended({ file, clock }: ResumeParts, head: SegmentHead, tail: Tail): Left {
   const { segment } = head.open
   const faults = [...tail.faults]
   const seal = tail.lastSeal && { line: tail.lastSeal.line, hash: tail.lastSeal.seal.hash }
   const last = { ...pointOf(tail, seal ?? null), segment: null, unsettledFrom: oldestOf(head) }
-  if (tail.clean && tail.faults.length === 0) {
-    renameSync(file, rotatedPath(file, segment))
-    return {
-      ...last,
-      ended: { segment, hash: tail.hash, bytes: tail.end },
-      faults: [`${segment} was signed by another key than ${key.publicKey}`],
-    }
-  }
   const aside = brokenPath(file, segment, clock.nowMs())
   renameSync(file, aside)
   if (!tail.clean) faults.push(`${segment} was torn: it is whole up to byte ${tail.end}`)

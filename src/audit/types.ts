@@ -21,7 +21,7 @@ export interface LedgerSettings {
 export interface LedgerOptions extends LedgerSettings {
   /** The active segment, such as logs/audit.log; rotated segments stand beside it. */
   readonly file: string
-  /** Holds ledger.key, ledger.pub and ledger.seal: not beside the log, so that who can write the log cannot sign it. */
+  /** Holds ledger.key, ledger.pub, ledger.seal and ledger.path: not beside the log, so that who can write the log cannot sign it. */
   readonly keyDir: string
   readonly clock: Clock
   readonly log: LedgerLog

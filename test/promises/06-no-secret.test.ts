@@ -193,7 +193,7 @@ async function rotate(): Promise<void> {
 const DATA_FILES: readonly (readonly [RegExp, string])[] = [
   [/^portcullis\.db(?:-wal|-shm)?$/, 'store'],
   [/^owner\.(?:json|db(?:-journal)?)$/, 'data'],
-  [/^ledger\.(?:pub|seal)$/, 'data'],
+  [/^ledger\.(?:pub|seal|path)$/, 'data'],
   ...OWN_FILES.map((name) => [new RegExp(`^${name.replace('.', '\\.')}$`), `own ${name}`] as const),
 ]
 
