@@ -11,7 +11,12 @@ export interface ErrorSpec {
 export const ERRORS = {
   // shape
   BAD_REQUEST: { status: 400, title: 'The request cannot be read as HTTP that this gateway accepts' },
-  BAD_PATH: { status: 400, title: 'The path holds characters that are refused here: NUL, backslash, semicolon or an encoded slash' },
+  BAD_PATH: {
+    status: 400,
+    title:
+      'The path holds a spelling that is refused here: a control character or another that URLs do not hold, ' +
+      'a backslash, a semicolon, an encoded slash, a stray %, a dot segment or a double slash at its start',
+  },
   BAD_HOST: { status: 400, title: 'The Host header is missing, repeated, or differs from the request target' },
   HEADERS_TOO_LARGE: { status: 431, title: 'The header block is larger, or holds more headers, than this gateway takes' },
   HEADERS_TOO_SLOW: { status: 408, title: 'The header block did not arrive in time' },
