@@ -1,3 +1,4 @@
+export { backendFault } from './fault.ts'
 export { type InspectedBody, inspectOllamaBody, type OllamaRules } from './ollama/policy.ts'
 export { ollamaReader } from './ollama/usage.ts'
 export type { Audio, ImageJob, Operations, SimpleImage, Speech, Transcription } from './operations.ts'

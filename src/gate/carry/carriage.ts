@@ -8,10 +8,11 @@ import { type Clock, type GatewayError, LIMITS, passed } from '../../kernel/inde
 import type { Ended, Visit } from '../visit.ts'
 import { breakOff } from './break-off.ts'
 import { Collected, NOTHING } from './collected.ts'
-import { reshaped, withoutCredential } from './credential.ts'
-import { deadlineFault, earlyRefusal, endingOf, upstreamFault } from './faults.ts'
+import { hiderOf, reshaped, withoutCredential } from './credential.ts'
+import { deadlineFault, earlyRefusal, endingOf, isFault, upstreamFault } from './faults.ts'
 import { begin, endFramed, type Framing, writeFramed } from './framing.ts'
 import { relayedHeaders } from './headers.ts'
+import { mustBeSearched, relayedError } from './relayed-error.ts'
 import type { Sweep, Watched } from './sweep.ts'
 
 export interface CarriageParts {
@@ -39,6 +40,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   #over = false
   #status = 0
   #contentType = ''
+  #isFault = false
   #bytesOut = 0
   #firstByteMs = -1
   #lastByteMs: number
@@ -83,8 +85,10 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
       this.#lastByteMs = this.#parts.sweep.nowMs
       this.#status = status
       this.#contentType = String(headers['content-type'] ?? '')
+      this.#isFault = isFault(this.#plan, status, this.#contentType)
       if (status >= 300 && status < 400 && status !== 304) throw this.#rubbish(`status ${status}: redirects are never followed`)
-      if (this.#plan.reshape !== undefined || this.#isFault) this.#collected = new Collected()
+      if (this.#plan.reshape !== undefined || this.#isFault || mustBeSearched(this.#plan, status, this.#service))
+        this.#collected = new Collected(headers)
       else this.#startRelay(status, headers)
     } catch (error) {
       this.#fail(error)
@@ -113,7 +117,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#fail(this.#over ? error : (earlyRefusal(this.#plan, this.#status, this.#contentType, error) ?? error))
+    this.#fail(this.#over ? error : (earlyRefusal(this.#plan, this.#service, this.#status, this.#contentType, error) ?? error))
   }
 
   /** Deadlines. While the caller is the slow one, the backend's clocks stand and the caller's own runs. */
@@ -143,7 +147,8 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     // What answers HEAD speaks of a body and has none, so there is nothing to miss in it.
     this.#reader = this.#plan.request.method === 'HEAD' ? null : (this.#plan.reader?.(status, this.#contentType) ?? null)
     const relayed = relayedHeaders(headers, this.#visit.envelope.id, this.#plan.contentType)
-    this.#framing = begin(this.#outgoing, status, relayed, headers['content-length'] !== undefined)
+    const told = status < 400 ? relayed : relayed.map(hiderOf(this.#service))
+    this.#framing = begin(this.#outgoing, status, told, headers['content-length'] !== undefined)
     // A stream may be silent after its headers, and its caller wants them; bytes of the same packet go out with them. What has a length is no stream.
     if (this.#framing !== 'sized') queueMicrotask(this.#flushHeaders)
   }
@@ -189,25 +194,21 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     return this.#report
   }
 
-  /** An answer that is not passed on but told in our own words. */
-  get #isFault(): boolean {
-    const { fault, passes } = this.#plan
-    return fault !== undefined && (this.#status >= 400 || passes?.(this.#contentType) === false)
-  }
-
   #collect(collected: Collected, chunk: Buffer): void {
-    const max = this.#isFault ? LIMITS.errorAnswerBytesMax : LIMITS.wholeAnswerBytesMax
+    const isError = this.#isFault || this.#plan.reshape === undefined
+    const max = isError ? LIMITS.errorAnswerBytesMax : LIMITS.wholeAnswerBytesMax
     if (collected.add(chunk, max)) return
-    if (!this.#isFault) throw this.#rubbish(`an answer of more than ${max} bytes`)
+    if (!isError) throw this.#rubbish(`an answer of more than ${max} bytes`)
     this.#answerCollected(collected) // enough to know what is wrong, and there may be no end to it
   }
 
   #answerCollected(collected: Collected): void {
     const answer: WholeAnswer = { status: this.#status, contentType: this.#contentType, body: collected.body() }
+    const { fault, reshape } = this.#plan
     this.#collected = null
-    if (this.#isFault && this.#plan.fault !== undefined) throw this.#plan.fault(withoutCredential(answer, this.#service))
-    if (this.#plan.reshape === undefined) throw this.#rubbish(`status ${answer.status}`)
-    this.#answer(reshaped(answer, this.#service, this.#plan.reshape))
+    if (this.#isFault && fault !== undefined) throw fault(withoutCredential(answer, this.#service))
+    if (reshape === undefined) this.#answer(relayedError(answer, collected, this.#service, this.#plan))
+    else this.#answer(reshaped(answer, this.#service, reshape))
   }
 
   #used: Pick<LocalAnswer, 'units' | 'estimated'> | undefined

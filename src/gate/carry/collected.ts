@@ -1,14 +1,23 @@
+import type { IncomingHttpHeaders } from 'node:http'
+
 /** An answer that must be read before it can be passed on. */
 export class Collected {
+  readonly headers: IncomingHttpHeaders
+  /** False when more has come than is kept. */
+  isWhole = true
   readonly #chunks: Buffer[] = []
   #bytes = 0
+
+  constructor(headers: IncomingHttpHeaders = {}) {
+    this.headers = headers
+  }
 
   /** False when it has become too long; what is too much is not kept. */
   add(chunk: Buffer, bytesMax: number): boolean {
     this.#bytes += chunk.length
-    if (this.#bytes > bytesMax) return false
-    this.#chunks.push(chunk)
-    return true
+    this.isWhole = this.#bytes <= bytesMax
+    if (this.isWhole) this.#chunks.push(chunk)
+    return this.isWhole
   }
 
   body(): Buffer {

@@ -5,15 +5,21 @@ import type { LocalAnswer, WholeAnswer } from '../../dialects/index.ts'
 const SECRET_CHARS_MIN = 8
 
 /** A backend's error before we tell it in our own words: some repeat the request's headers, and one of them is the credential that the gate has for it. */
-export function withoutCredential(answer: WholeAnswer, { auth }: Pick<Service, 'auth'>): WholeAnswer {
-  if (auth === null) return answer
+export function withoutCredential(answer: WholeAnswer, service: Pick<Service, 'auth'>): WholeAnswer {
+  if (service.auth === null) return answer
+  const hide = hiderOf(service)
+  // Latin-1 keeps every byte as it is.
+  return { ...answer, contentType: hide(answer.contentType), body: Buffer.from(hide(answer.body.toString('latin1')), 'latin1') }
+}
+
+/** Puts a word of ours where text holds the gate's credential for a backend, whole or without its scheme. */
+export function hiderOf({ auth }: Pick<Service, 'auth'>): (text: string) => string {
+  if (auth === null) return (text) => text
   const words = auth.value
     .reveal()
     .split(/\s+/)
     .filter(({ length }) => length >= SECRET_CHARS_MIN)
-  const hide = (text: string): string => words.reduce((rest, word) => rest.replaceAll(word, '[secret]'), text)
-  // Latin-1 keeps every byte as it is.
-  return { ...answer, contentType: hide(answer.contentType), body: Buffer.from(hide(answer.body.toString('latin1')), 'latin1') }
+  return (text) => words.reduce((rest, word) => rest.replaceAll(word, '[secret]'), text)
 }
 
 /** An answer that cannot be read is told as an error, in the backend's words; a good one is too long to be searched for what it does not hold. */

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
+import type { Service } from '../../catalog/index.ts'
 import type { Ending } from '../../contract/index.ts'
-import type { Plan } from '../../dialects/index.ts'
+import { backendFault, type Plan } from '../../dialects/index.ts'
 import { GatewayError } from '../../kernel/index.ts'
 
 // Before a connection stands, nothing can have been acted on; these are the only faults that a caller may safely repeat.
@@ -52,11 +53,18 @@ export function endingOf({ code }: GatewayError, callerLeft: boolean): Ending {
   return code === 'BODY_INCOMPLETE' && callerLeft ? 'client_closed' : (ENDING_OF[code] ?? 'upstream_died')
 }
 
+/** An answer that is not passed on but told in our own words. */
+export const isFault = ({ fault, passes }: Plan, status: number, contentType: string): boolean =>
+  fault !== undefined && (status >= 400 || passes?.(contentType) === false)
+
 /**
  * A backend that refuses an upload may close its connection before all of it has come, and the close may cut its refusal short (RFC 9112, section
  * 9.6). The status was read and says why; of the words nothing is passed on, because they are not whole. Null when the error is of another kind.
  */
-export function earlyRefusal({ fault, request: { body } }: Plan, status: number, contentType: string, error: Error): GatewayError | null {
+export function earlyRefusal(plan: Plan, { auth }: Service, status: number, contentType: string, error: Error): GatewayError | null {
+  const { body } = plan.request
+  // Where the gate has a credential, no error has been begun towards the caller before all of it was there.
+  const fault = plan.fault ?? (auth === null ? undefined : backendFault)
   if (fault === undefined || status < 400 || status >= 500) return null
   if (error instanceof GatewayError || !(body instanceof Readable) || body.readableEnded) return null
   return fault({ status, contentType, body: Buffer.alloc(0) })

@@ -1,0 +1,22 @@
+import type { Service } from '../../catalog/index.ts'
+import { backendFault, type LocalAnswer, type Plan, type WholeAnswer } from '../../dialects/index.ts'
+import { type Collected, NOTHING } from './collected.ts'
+import { hiderOf, withoutCredential } from './credential.ts'
+import { TOWARDS_CALLER } from './headers.ts'
+
+/** An error that would pass untouched, of a backend for which the gate has a credential: it may repeat the request's headers. What answers HEAD has no body. */
+export const mustBeSearched = ({ request }: Plan, status: number, { auth }: Service): boolean =>
+  status >= 400 && auth !== null && request.method !== 'HEAD'
+
+/** The backend's error as it came, but for the gate's credential. One that cannot be searched, being too long or encoded, is told in the gate's words. */
+export function relayedError(answer: WholeAnswer, { headers, isWhole }: Collected, service: Service, plan: Plan): LocalAnswer {
+  const encoding = headers['content-encoding'] ?? 'identity'
+  if (!isWhole || encoding.toLowerCase() !== 'identity') throw backendFault({ ...answer, body: NOTHING })
+  const hide = hiderOf(service)
+  const relayed: Record<string, string> = {}
+  for (const name of Object.keys(TOWARDS_CALLER)) {
+    const value = name === 'content-type' ? (plan.contentType ?? headers[name]) : headers[name]
+    if (typeof value === 'string') relayed[name] = hide(value)
+  }
+  return { status: answer.status, headers: relayed, body: withoutCredential(answer, service).body }
+}
