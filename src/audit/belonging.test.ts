@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -42,8 +43,14 @@ async function refused(at: LedgerPlace, why: RegExp): Promise<void> {
   expect({ ...after, [join(dirname(at.file), 'audit.lock')]: '' }).toEqual({ ...before, [join(dirname(at.file), 'audit.lock')]: '' })
 }
 
-const NOT_TOGETHER = /do not belong together: .* is signed by another key .*Set AUDIT_LOG_FILE to .*move the old files away/
-const ANOTHER = /keeps the ledger .*Set AUDIT_LOG_FILE to .*move its files to the new place.*rm '.*ledger\.path'/
+const reasonOf = (at: LedgerPlace): Promise<string> => assertBelonging(at).then(String, String)
+
+/** Does what a refusal says about moving files. */
+const follow = (reason: string): void => void execFileSync('sh', ['-c', /mkdir .*/.exec(reason)?.[0] ?? 'false'])
+
+const NOT_TOGETHER =
+  /do not belong together: .* is signed by another key.*Nothing was changed\.\nSet AUDIT_LOG_FILE to .*\n.*move the old files away/
+const ANOTHER = /keeps the ledger .*Nothing was changed\.\nSet AUDIT_LOG_FILE to .*move its files to the new place.*\n.*rm '.*ledger\.path'/
 
 describe('a ledger of another key', () => {
   const other = (): LedgerPlace => ({ ...place, keyDir: join(place.dir, 'other') })
@@ -66,8 +73,12 @@ describe('a ledger of another key', () => {
 
   it('nor when the key of the right directory was lost', async () => {
     await visit(place)
-    rmSync(join(place.keyDir, 'ledger.key'))
-    await refused(place, NOT_TOGETHER)
+    const key = join(place.keyDir, 'ledger.key')
+    renameSync(key, `${key}.away`)
+    await refused(place, /do not belong together.*and the directory has none.*\n.*lost or replaced: put that back/)
+    renameSync(`${key}.away`, key)
+    await visit(place)
+    await whole(place)
   })
 
   it.each([
@@ -94,12 +105,11 @@ describe('a ledger of another key', () => {
 
   it('moved away as the refusal says, makes room for a new one', async () => {
     await visit(place, { rotateMiB: 0.005 })
-    const elsewhere = join(place.dir, 'elsewhere')
-    mkdirSync(elsewhere)
-    for (const file of listSegments(place.file)) renameSync(file, join(elsewhere, file.slice(dirname(place.file).length)))
+    follow(await reasonOf(other()))
+    expect(readdirSync(dirname(place.file)).sort()).toEqual(['audit.lock', 'old'])
     await visit(other())
     await whole(other())
-    await whole({ ...place, file: join(elsewhere, 'audit.log') })
+    await whole({ ...place, file: join(dirname(place.file), 'old', 'audit.log') })
   })
 })
 
@@ -132,6 +142,9 @@ describe('the ledger that a data directory keeps', () => {
     await whole(place)
     await visit(place)
     await whole(place)
+    follow(await reasonOf(moved()))
+    await visit(moved())
+    await whole(moved())
   })
 
   it.each([false, true])('may be moved: the kept seal tells that it is the same (compressed: %s)', async (compressed) => {

@@ -23,7 +23,8 @@ export async function assertBelonging(pair: Pair): Promise<void> {
   const remembered = rememberedIn(pair.keyDir)
   // Before the key: whoever wrote a segment has had its key before.
   const head = await newestHead(pair.file)
-  if (head && head.open.public_key !== publicKeyIn(pair.keyDir)) throw new Error(strangersLedger(pair, head, remembered))
+  const key = head && publicKeyIn(pair.keyDir)
+  if (head && head.open.public_key !== key) throw new Error(strangersLedger(pair, head, key, remembered))
   if (remembered === null || placeOf(remembered) === placeOf(pair.file)) return
   if (!(await movedHere(pair, remembered))) throw new Error(secondLedger(pair, remembered))
 }
@@ -120,23 +121,29 @@ async function holdsSeal(file: string, line: string): Promise<boolean> {
 }
 
 /** The command that takes a ledger's segments elsewhere; its lock is no part of it. */
-const moveAway = (file: string, to: string): string =>
-  `mv ${shellWord(file)} ${shellWord(join(dirname(file), stemOf(file)))}-*.log* ${shellWord(to)}`
+function moving(file: string, folder: string): string {
+  const stem = shellWord(join(dirname(file), stemOf(file)))
+  const segments = file.endsWith('.log') ? `${stem}[.-]*log*` : `${shellWord(file)} ${stem}-*.log*`
+  return `mkdir -p ${shellWord(folder)} && mv ${segments} ${shellWord(folder)}`
+}
 
-function strangersLedger({ file, keyDir }: Pair, { path }: SegmentHead, remembered: string | null): string {
-  const own = remembered === null || placeOf(remembered) === placeOf(file) ? "this data directory's own file" : remembered
+function strangersLedger({ file, keyDir }: Pair, { path }: SegmentHead, key: string | null, remembered: string | null): string {
+  const signer = key === null ? 'and the directory has none' : "than the directory's ledger.key"
+  const own = remembered !== null && placeOf(remembered) === placeOf(file)
   return [
-    `the ledger ${file} and the data directory ${keyDir} do not belong together: ${path} is signed by another key than the directory's ledger.key. Nothing was changed.`,
-    `Set AUDIT_LOG_FILE to ${own}, or DATA_DIR to the directory that has the key of this ledger.`,
-    `Only if that directory is lost for good, move the old files away, and a new ledger begins: ${moveAway(file, 'ELSEWHERE/')}`,
-  ].join(' ')
+    `the ledger ${file} and the data directory ${keyDir} do not belong together: ${path} is signed by another key, ${signer}. Nothing was changed.`,
+    own
+      ? 'The directory kept this ledger until its ledger.key was lost or replaced: put that back from a backup.'
+      : `Set AUDIT_LOG_FILE to ${remembered ?? 'a file of its own'}, or DATA_DIR to the directory that has the key of this ledger.`,
+    `Only if that key is lost for good, move the old files away, and a new ledger begins: ${moving(file, join(dirname(file), 'old'))}`,
+  ].join('\n')
 }
 
 function secondLedger({ file, keyDir }: Pair, remembered: string): string {
-  const there = hasFiles(remembered)
+  const gone = hasFiles(remembered) ? '' : ' (which has no files there any more)'
   return [
-    `the data directory ${keyDir} keeps the ledger ${remembered}${there ? '' : ' (which has no files there any more)'}, and ${file} is another one: it does not hold the latest seal of that ledger. Nothing was changed.`,
-    `Set AUDIT_LOG_FILE to ${remembered}, or move its files to the new place: ${moveAway(remembered, `${dirname(file)}/`)}.`,
-    `To begin another ledger on purpose, first copy ${sealFileOf(keyDir)} to where you keep the old one, then: rm ${shellWord(pathFileOf(keyDir))}`,
-  ].join(' ')
+    `the data directory ${keyDir} keeps the ledger ${remembered}${gone}, and ${file} is another one: it does not hold the latest seal of that ledger. Nothing was changed.`,
+    `Set AUDIT_LOG_FILE to ${remembered}, or move its files to the new place: ${moving(remembered, dirname(file))}`,
+    `To begin another ledger on purpose, copy ${sealFileOf(keyDir)} to where you keep the old one, then: rm ${shellWord(pathFileOf(keyDir))}`,
+  ].join('\n')
 }
