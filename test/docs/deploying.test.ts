@@ -91,6 +91,14 @@ describe('docs/deploying.md', () => {
     expect(Number(/TimeoutStopSec=(\d+)/.exec(unit)?.[1]) * 1_000).toBeGreaterThan(LIMITS.drainMsMax)
   })
 
+  test('makes the first key in the house that the systemd unit runs', () => {
+    const unit = section('systemd')
+    const of = (line: string | undefined) => [...(line ?? '').matchAll(/\b(?:DATA_DIR|AUDIT_LOG_FILE)=\S+/g)].map(([pair]) => pair)
+    const places = of(/^Environment=.*$/m.exec(unit)?.[0])
+    expect(places).toHaveLength(2)
+    expect(of(/^.*apikey generate.*$/m.exec(unit)?.[0])).toEqual(places)
+  })
+
   test('gives time-outs above the gatekeeper\u2019s own', () => {
     const nginx = section('nginx')
     const minutes = Number(/proxy_read_timeout (\d+)m/.exec(nginx)?.[1])
