@@ -1,5 +1,15 @@
 import type { IntentEntry, LifecycleEntry, OutcomeEntry, RefusedEntry } from '../contract/index.ts'
-import { asGatewayError, BodyRoom, credentialOf, dropBody, type Envelope, type ErrorShape, errorAnswer } from '../http/index.ts'
+import {
+  asGatewayError,
+  BodyRoom,
+  type BodyShare,
+  credentialOf,
+  dropBody,
+  type Envelope,
+  type ErrorShape,
+  errorAnswer,
+  mustBeTaken,
+} from '../http/index.ts'
 import { type Clock, DEFAULT_TENANT, GatewayError, type KeyPrincipal, type Principal, Slots } from '../kernel/index.ts'
 import type { Hold } from '../limits/index.ts'
 import { intentOf, outcomeOf, refusalOf } from './entries.ts'
@@ -62,11 +72,11 @@ export function createCorridor(parts: CorridorParts): Corridor {
       visit.principal = found instanceof Promise ? await found : found
       mayYou(visit.principal, policy) //          403 404
       hold = withinLimits(visit.principal) //     429
-      if (policy.body !== undefined) await policy.body(visit, room) // 400 408 413 415
+      if (policy.body !== undefined) await policy.body(visit, roomFor(visit)) // 400 408 413 415
       await ledger.intent(intentOf(visit)) //     503
     } catch (thrown) {
       hold.refuse()
-      room.give(visit.letGo())
+      visit.letGo()
       inFlight.delete(visit)
       return refuse(visit, visit.cutBy?.error ?? asGatewayError(thrown))
     }
@@ -76,9 +86,10 @@ export function createCorridor(parts: CorridorParts): Corridor {
     } catch (thrown) {
       end = brokenPerform(visit, thrown)
     }
+    if (visit.cutBy !== null) end = { ...end, ...visit.cutBy } // while the intent was being written there was nothing yet that could end in order
     if (end.tell !== undefined) tell(visit, end.tell)
     dropBody(envelope.incoming)
-    room.give(visit.letGo())
+    visit.letGo()
     hold.release()
     inFlight.delete(visit)
     const totalMs = clock.monoMs() - envelope.startedMs
@@ -95,6 +106,11 @@ export function createCorridor(parts: CorridorParts): Corridor {
     const found = parts.identity.authenticate(credential, envelope.address)
     if (found instanceof Promise) return found.then((principal) => recognised(visit, principal))
     return recognised(visit, found)
+  }
+
+  function roomFor(visit: Visit): BodyShare {
+    visit.room = room.of(visit.principal?.id ?? '')
+    return visit.room
   }
 
   function withinLimits(principal: Principal): Hold {
@@ -184,6 +200,7 @@ function tell({ envelope: { outgoing, id }, policy }: Visit, error: GatewayError
   if (outgoing.headersSent || outgoing.destroyed) return
   const { status, headers, body } = errorAnswer(error, policy.errors, id)
   try {
+    mustBeTaken(outgoing)
     outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
     outgoing.end(body)
   } catch {

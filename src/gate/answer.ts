@@ -1,4 +1,5 @@
 import type { LocalAnswer } from '../dialects/index.ts'
+import { mustBeTaken } from '../http/index.ts'
 import type { Ended, Visit } from './visit.ts'
 
 /** The other way to perform: an answer made here, sent and recorded like any that was carried. */
@@ -7,6 +8,7 @@ export async function answer(visit: Visit, make: (visit: Visit) => LocalAnswer |
   const { outgoing, id } = visit.envelope
   const bytesOut = Buffer.byteLength(body)
   if (outgoing.destroyed) return { ended: 'client_closed', status: 0, bytesOut: 0 }
+  mustBeTaken(outgoing)
   outgoing.writeHead(status, { ...headers, 'x-request-id': id, 'content-length': bytesOut })
   outgoing.end(body)
   return { ended: 'complete', status, bytesOut }

@@ -1,7 +1,7 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Handler, Hono } from 'hono'
 import type { Route, Service } from '../catalog/index.ts'
-import { type Envelope, type ExactRoutes, envelopeOf, type GateEnv } from '../http/index.ts'
+import { type Envelope, type ExactRoutes, envelopeOf, type GateEnv, openRoute } from '../http/index.ts'
 import type { Corridor } from './admit.ts'
 import { bodyPolicy } from './bodies.ts'
 import type { Carrier } from './carry/index.ts'
@@ -34,7 +34,12 @@ export function mountServices(
   const exact = new Map<string, (envelope: Envelope) => Promise<void>>()
   for (const service of services.filter(({ enabled }) => enabled)) {
     // What Ollama's clients ask before anything else, without a key; Hono answers HEAD by it too.
-    if (service.dialect === 'ollama') app.on('GET', greetingPaths(service), (c) => c.text('Ollama is running'))
+    if (service.dialect === 'ollama')
+      app.on(
+        'GET',
+        greetingPaths(service),
+        openRoute((c) => c.text('Ollama is running')),
+      )
     for (const route of headsFirst(service.routes)) {
       const policy = policyOf(service, route)
       const plan = faceOf(service, route, tools)

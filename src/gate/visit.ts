@@ -1,5 +1,5 @@
 import type { Ending, Units } from '../contract/index.ts'
-import type { BodyRoom, Envelope, ErrorShape } from '../http/index.ts'
+import type { BodyShare, Envelope, ErrorShape } from '../http/index.ts'
 import type { GatewayError, Principal, Right, Slotted } from '../kernel/index.ts'
 
 /** What a route asks of whoever comes. A route line reads as one. */
@@ -12,7 +12,7 @@ export interface Policy {
   readonly route: string
   readonly errors: ErrorShape
   /** Reads and judges the body; absent where there is none, or where it is carried as it comes. */
-  readonly body?: (visit: Visit, room: BodyRoom) => Promise<void>
+  readonly body?: (visit: Visit, room: BodyShare) => Promise<void>
 }
 
 /** How a visit ended, whoever performed it. */
@@ -40,6 +40,8 @@ export class Visit implements Slotted {
   body: Buffer | null = null
   /** The body's fields, where the face translates them. */
   fields: Readonly<Record<string, unknown>> = NO_FIELDS
+  /** Where a body that is read whole has its bytes. */
+  room: BodyShare | null = null
   /** Bytes of a body that was read whole. */
   #bytesRead = 0
   /** The body, where it is carried as it comes: it counts itself, so that a cut one is told as far as it came. */
@@ -61,7 +63,10 @@ export class Visit implements Slotted {
       return
     }
     this.cutBy = { ended, error }
-    this.envelope.outgoing.destroy()
+    const { incoming, outgoing } = this.envelope
+    // An answer that waits behind another has no socket yet, and nobody would hear that it is destroyed.
+    if (outgoing.socket === null) incoming.socket.destroy()
+    else outgoing.destroy()
   }
 
   get bytesIn(): number {
@@ -73,11 +78,11 @@ export class Visit implements Slotted {
     this.#bytesRead = bytes
   }
 
-  /** Asked once, at the end: the room that is free again. */
-  letGo(): number {
+  /** Once, at the end: the room is free again. */
+  letGo(): void {
     this.body = null
     this.fields = NO_FIELDS
-    return this.#bytesRead
+    this.room?.give(this.#bytesRead)
   }
 }
 

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { GatewayError, LIMITS, passed } from '../kernel/index.ts'
 import type { Envelope } from './envelope.ts'
 import { Pace } from './pace.ts'
-import type { BodyRoom } from './room.ts'
+import type { BodyShare } from './room.ts'
 
 /** The caller left while its body was still coming. There is nobody to answer; the ledger tells it apart from a wrong body. */
 const incomplete = (incoming: IncomingMessage): GatewayError =>
@@ -47,7 +47,7 @@ export function dropBody(incoming: IncomingMessage): void {
 const DROPPED = new WeakSet<IncomingMessage>()
 
 /** The whole body, for routes whose policy must read it. It takes room as it comes, and keeps it only if it comes whole. */
-export function readBody(envelope: Envelope, bytesMax: number, room: BodyRoom): Promise<Buffer> {
+export function readBody(envelope: Envelope, bytesMax: number, room: BodyShare): Promise<Buffer> {
   const { incoming, headers } = envelope
   if (headers.contentLength > bytesMax) return Promise.reject(tooLarge(bytesMax))
   // Who left while the key was being verified is told by no event any more.

@@ -34,6 +34,13 @@ describe('connections', () => {
     expect(connections.enter('192.0.2.4', false)).toBeNull()
   })
 
+  it('of strangers leave a tenth for trusted proxies', () => {
+    const connections = of(100, 10)
+    const ten = Array.from({ length: 10 }, (_, n) => `192.0.2.${n}`)
+    expect(entered(connections, ten)).toEqual([...Array(9).fill(null), 'more than 9 connections in all'])
+    expect(entered(connections, ['10.0.0.1', '10.0.0.1'], true)).toEqual([null, 'more than 10 connections in all'])
+  })
+
   it('of a trusted proxy are as many as it likes, and count', () => {
     const connections = of(1, 3)
     expect(entered(connections, Array(4).fill('10.0.0.1'), true)).toEqual([null, null, null, 'more than 3 connections in all'])

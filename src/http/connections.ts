@@ -6,6 +6,9 @@ export interface ConnectionLimits {
   readonly totalMax: number
 }
 
+/** A tenth of all places is kept for trusted proxies. */
+const TRUSTED_SHARE = 10
+
 /** How many connections there are, in all and from each network. */
 export class Connections {
   readonly #limits: ConnectionLimits
@@ -18,7 +21,9 @@ export class Connections {
 
   /** Why there is no place for one more; null when there is, and then it is taken until `leave`. Behind a proxy that is trusted stand many callers. */
   enter(address: string, trusted: boolean): string | null {
-    if (this.#total >= this.#limits.totalMax) return `more than ${this.#limits.totalMax} connections in all`
+    // Whoever has many networks can fill all places; a trusted proxy must still come in, and with it everybody who stands behind.
+    const totalMax = trusted ? this.#limits.totalMax : this.#limits.totalMax - Math.floor(this.#limits.totalMax / TRUSTED_SHARE)
+    if (this.#total >= totalMax) return `more than ${totalMax} connections in all`
     if (!trusted) {
       const network = networkOf(address)
       const count = this.#byNetwork.get(network) ?? 0

@@ -39,6 +39,8 @@ interface Headers {
   expectsOther: boolean
   upgrade: boolean
   websocket: boolean
+  /** What is wrong with them; read to the end all the same, because whoever is refused is recorded by the address that they tell. */
+  fault: GatewayError | null
 }
 
 /** Header names by length, so that most names are passed over without being lowered. */
@@ -66,7 +68,6 @@ const repeated = (name: string, detail: string): GatewayError =>
 
 /** One pass over the raw list, because Node joins or drops repeated headers before `req.headers` shows them. */
 function readHeaders(raw: readonly string[]): Headers {
-  if (raw.length > LIMITS.headersMax * 2) throw new GatewayError('HEADERS_TOO_LARGE', { detail: `more than ${LIMITS.headersMax} headers` })
   const seen: Headers = {
     host: '',
     apiKey: '',
@@ -82,6 +83,10 @@ function readHeaders(raw: readonly string[]): Headers {
     expectsOther: false,
     upgrade: false,
     websocket: false,
+    fault:
+      raw.length > LIMITS.headersMax * 2
+        ? new GatewayError('HEADERS_TOO_LARGE', { detail: `more than ${LIMITS.headersMax} headers` })
+        : null,
   }
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] ?? ''
@@ -94,15 +99,15 @@ function readHeaders(raw: readonly string[]): Headers {
 function readHeader(seen: Headers, name: string, value: string): void {
   switch (name) {
     case 'host':
-      if (seen.host !== '') throw repeated('Host', 'The Host header is repeated')
+      if (seen.host !== '') seen.fault ??= repeated('Host', 'The Host header is repeated')
       seen.host = value
       break
     case 'x-api-key':
-      if (seen.apiKey !== '') throw repeated('X-API-Key', 'The X-API-Key header is sent twice; send it once')
+      if (seen.apiKey !== '') seen.fault ??= repeated('X-API-Key', 'The X-API-Key header is sent twice; send it once')
       seen.apiKey = value.trim()
       break
     case 'authorization':
-      if (seen.authorization !== '') throw repeated('Authorization', 'The Authorization header is sent twice; send it once')
+      if (seen.authorization !== '') seen.fault ??= repeated('Authorization', 'The Authorization header is sent twice; send it once')
       seen.authorization = value
       break
     case 'content-type':
@@ -203,6 +208,7 @@ export function openEnvelope(
   try {
     headers = readHeaders(incoming.rawHeaders)
     if (peer.trusted && headers.forwardedFor !== '') address = clientAddress(peer, headers.forwardedFor, trusted)
+    if (headers.fault !== null) throw headers.fault
     if (headers.host === '' && incoming.httpVersion === '1.1') throw new GatewayError('BAD_HOST', { detail: 'The Host header is missing' })
     const local = originForm(target, headers.host)
     const mark = local.indexOf('?')

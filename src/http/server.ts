@@ -42,6 +42,8 @@ interface Line {
   /** By which networks the peer was judged: a reload makes others. */
   judgedBy: TrustedNetworks
   latest: ServerResponse | null
+  /** Requests that stand behind another. */
+  queued: number
   /** It was told its last word; what still comes on it is nobody's request. */
   refused: boolean
 }
@@ -54,18 +56,17 @@ export function createGateServer(parts: GateServerParts): Server {
   const { clock, turnAway, trusted, exact = () => NO_ROUTES } = parts
   const hono = getRequestListener((request, env) => parts.fetch(request, env as GateEnv['Bindings']), {
     overrideGlobalObjects: false, // HTTP/1 only
-    autoCleanupIncoming: false, // the corridor drops what nobody wants, within limits of its own
+    autoCleanupIncoming: false, // the corridor and the open routes drop what nobody wants, within limits of their own
   })
 
   const listener = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const line = LINES.get(incoming.socket) ?? openLine(parts, incoming.socket)
-    if (line.refused) return
+    if (line.refused || (outgoing.socket === null && !standsInLine(parts, line, incoming.socket, outgoing))) return
     line.latest = outgoing
     const networks = trusted()
     if (line.judgedBy !== networks) judgeAnew(line, networks)
     const { envelope, fault } = openEnvelope(incoming, outgoing, line.peer, networks, clock.monoMs())
     if (envelope.headers.upgrade) outgoing.shouldKeepAlive = false // llhttp loses what stands in the same packet behind the offer
-    if (outgoing.socket === null) watchQueued(incoming.socket, outgoing)
     if (fault !== null) {
       turnAway(envelope, fault)
       return
@@ -99,7 +100,9 @@ export function createGateServer(parts: GateServerParts): Server {
   server.on('connect', (_incoming: IncomingMessage, socket: Socket) => {
     // Node has taken its own listeners off, and a reset that nobody listens for would end the process.
     socket.on('error', () => {})
-    refuse(parts, socket, 'BAD_REQUEST', 'connect')
+    recordRefusal(parts, socket, 'BAD_REQUEST', 'connect')
+    if (mayStillAnswer(socket, null)) refuseSocket(socket, 'BAD_REQUEST')
+    else socket.destroy()
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => onClientError(parts, error, socket))
   const connections = new Connections({
@@ -110,8 +113,18 @@ export function createGateServer(parts: GateServerParts): Server {
   return server
 }
 
-/** A request behind another on its connection has no socket of its own yet, so Node would not tell its response that the caller has gone. */
-function watchQueued(socket: Socket, outgoing: ServerResponse): void {
+/**
+ * A request behind another on its connection has no socket of its own yet, so Node would not tell its response that the caller has gone. Only few may
+ * stand so: 64 KiB hold 2,400 requests, and the parser runs through them all before anything else gets a turn.
+ */
+function standsInLine(parts: GateServerParts, line: Line, socket: Socket, outgoing: ServerResponse): boolean {
+  line.queued += 1
+  if (line.queued > LIMITS.pipelinedRequestsMax) {
+    line.refused = true
+    recordRefusal(parts, socket, 'BAD_REQUEST', `more than ${LIMITS.pipelinedRequestsMax} requests in line on one connection`)
+    socket.destroy()
+    return false
+  }
   const onClose = (): void => {
     if (outgoing.socket !== null || outgoing.writableFinished) return
     outgoing.destroy()
@@ -119,7 +132,11 @@ function watchQueued(socket: Socket, outgoing: ServerResponse): void {
   }
   socket.setMaxListeners(0)
   socket.on('close', onClose)
+  outgoing.once('socket', () => {
+    line.queued -= 1
+  })
   outgoing.on('close', () => socket.off('close', onClose))
+  return true
 }
 
 /** Routing sees the path that was judged and no Host: node-server would answer an odd one by itself, and nobody would record that. */
@@ -130,7 +147,7 @@ function routeAsJudged(incoming: IncomingMessage, { path, query }: Envelope): vo
 
 function openLine({ peer, trusted }: GateServerParts, socket: Socket): Line {
   const judgedBy = trusted()
-  const line: Line = { peer: peer?.() ?? peerOf(socket, judgedBy), judgedBy, latest: null, refused: false }
+  const line: Line = { peer: peer?.() ?? peerOf(socket, judgedBy), judgedBy, latest: null, queued: 0, refused: false }
   LINES.set(socket, line)
   return line
 }

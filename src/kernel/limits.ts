@@ -14,6 +14,7 @@ export const LIMITS = {
   connectionsCheckMs: 1 * SECOND_MS,
   keepAliveMs: 125 * SECOND_MS, // above Caddy's 2 min idle time, or the proxy meets a socket we have just closed
   connectionsPerAddressMax: 100,
+  pipelinedRequestsMax: 16, // waiting behind the one that is being answered
   connectionsMax: 10_000, // of the process, or half of the files it may open
 
   // bodies

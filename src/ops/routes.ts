@@ -2,7 +2,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Hono } from 'hono'
 import type { BackendHealth, Health } from '../catalog/index.ts'
 import { answer, type Corridor, jsonAnswer, type Policy } from '../gate/index.ts'
-import { envelopeOf, type GateEnv } from '../http/index.ts'
+import { envelopeOf, type GateEnv, openRoute } from '../http/index.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface OpsParts {
@@ -21,18 +21,22 @@ export const UNRECORDED_ROUTES = ['GET /', 'GET /health', 'GET /ready', 'GET /ch
 const observer = (route: string): Policy => ({ who: 'observer', right: 'observe', service: 'gate', route, errors: 'problem' })
 
 export function mountOps(app: Hono<GateEnv>, parts: OpsParts): void {
-  app.get('/', (c) =>
-    c.json({
-      name: 'portcullis',
-      version: parts.version,
-      links: { health: '/health', ready: '/ready', status: '/status', metrics: '/metrics' },
+  const links = { health: '/health', ready: '/ready', status: '/status', metrics: '/metrics' }
+  app.get(
+    '/',
+    openRoute((c) => c.json({ name: 'portcullis', version: parts.version, links })),
+  )
+  app.get(
+    '/health',
+    openRoute((c) => c.json({ status: 'ok' })),
+  )
+  app.get(
+    '/ready',
+    openRoute((c) => {
+      const { ready, why } = parts.ready()
+      return c.json(ready ? { status: 'ready' } : { status: 'not ready', why }, ready ? 200 : 503)
     }),
   )
-  app.get('/health', (c) => c.json({ status: 'ok' }))
-  app.get('/ready', (c) => {
-    const { ready, why } = parts.ready()
-    return c.json(ready ? { status: 'ready' } : { status: 'not ready', why }, ready ? 200 : 503)
-  })
   app.get('/status', async (c) => {
     await parts.corridor.admit(envelopeOf(c.env.incoming), observer('/status'), (visit) =>
       answer(visit, () => jsonAnswer(200, presentStatus(parts))),

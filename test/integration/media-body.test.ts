@@ -65,7 +65,7 @@ describe('an upload', () => {
     const upload = new Upload(envelope, 1_000_000)
     upload.resume()
     await expect(once(upload, 'end')).rejects.toMatchObject({ code: 'BODY_INCOMPLETE' })
-    await expect(readBody(envelope, 1_000_000, new BodyRoom())).rejects.toMatchObject({ code: 'BODY_INCOMPLETE' })
+    await expect(readBody(envelope, 1_000_000, new BodyRoom().of('ada'))).rejects.toMatchObject({ code: 'BODY_INCOMPLETE' })
   })
 
   it('that nobody wants any more may come for a while, and no longer', async () => {
@@ -94,19 +94,36 @@ describe('an upload', () => {
 
 describe('a body that is read whole', () => {
   it('has its bytes of the room, and none when it does not come whole', async () => {
-    const room = new BodyRoom(10)
+    const room = new BodyRoom(40)
+    const ada = room.of('ada')
     const whole = await arriving()
     whole.sender.end('last')
-    expect(String(await readBody(whole.envelope, 1_000, room))).toBe('first last')
+    expect(String(await readBody(whole.envelope, 1_000, ada))).toBe('first last')
     expect(room.bytes).toBe(10)
-    const third = await arriving()
-    await expect(readBody(third.envelope, 1_000, room)).rejects.toMatchObject({ code: 'BODIES_FULL' })
-    expect(room.bytes).toBe(10)
-    room.give(10)
     const cut = await arriving()
-    const reading = readBody(cut.envelope, 1_000, room)
+    const reading = readBody(cut.envelope, 1_000, room.of('eve'))
     cut.sender.destroy()
     await expect(reading).rejects.toMatchObject({ code: 'BODY_INCOMPLETE' })
+    expect(room.bytes).toBe(10)
+    ada.give(10)
     expect(room.bytes).toBe(0)
+  })
+
+  it('of one caller cannot take the room of the others', async () => {
+    const room = new BodyRoom(40)
+    room.of('eve').take(10)
+    const more = await arriving()
+    await expect(readBody(more.envelope, 1_000, room.of('eve'))).rejects.toMatchObject({ code: 'BODIES_FULL' })
+    const other = await arriving()
+    other.sender.end()
+    expect(String(await readBody(other.envelope, 1_000, room.of('ada')))).toBe('first ')
+  })
+
+  it('finds no room when all have taken theirs', async () => {
+    const room = new BodyRoom(40)
+    for (const caller of ['a', 'b', 'c', 'd']) room.of(caller).take(10)
+    const { envelope } = await arriving()
+    await expect(readBody(envelope, 1_000, room.of('e'))).rejects.toMatchObject({ code: 'BODIES_FULL' })
+    expect(room.bytes).toBe(40)
   })
 })

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { LIMITS } from '../../kernel/index.ts'
+import { mustBeTaken } from '../../http/index.ts'
 import { endFramed, type Framing, writeFramed } from './framing.ts'
 
 /**
@@ -12,11 +12,11 @@ export function breakOff(outgoing: ServerResponse, framing: Framing, lastWords: 
   if (outgoing.writableEnded)
     outgoing.req.socket.destroy() // its own socket is given to it only when its turn comes
   else if (lastWords !== null && framing !== 'sized') {
-    outgoing.socket?.setTimeout(LIMITS.clientStallMsMax) // nobody watches any more whether they are taken
+    mustBeTaken(outgoing) // nobody watches any more whether they are taken
     writeFramed(outgoing, framing, Buffer.from(lastWords))
     endFramed(outgoing, framing)
   } else if (framing !== 'node' || outgoing.chunkedEncoding) outgoing.destroy()
   else {
-    outgoing.socket?.resetAndDestroy() // to HTTP/1.0, which nginx speaks to its backends, a closed connection is how every answer ends
+    outgoing.req.socket.resetAndDestroy() // to HTTP/1.0, which nginx speaks to its backends, a closed connection is how every answer ends
   }
 }
