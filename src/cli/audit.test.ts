@@ -56,6 +56,16 @@ describe('portcullis audit', () => {
     expect(JSON.parse(out)).toMatchObject({ ok: false, problems: [{ file: place.file }] })
   })
 
+  it.each([
+    ['--public-key', 'holds no Ed25519 public key. Name the ledger.pub'],
+    ['--seal', 'holds no seal. Name a file'],
+  ])('verify names the file given as %s that is something else', async (option, sentence) => {
+    const file = join(place.dir, 'notes.txt')
+    writeFileSync(file, 'root:x:0:0\n')
+    await expect(run('verify', option, file)).rejects.toThrow(`${file} ${sentence}`)
+    await expect(run('verify', option, place.dir)).rejects.toThrow(`${place.dir} cannot be used: it is a directory`)
+  })
+
   it('verify takes a public key and a seal from elsewhere', async () => {
     const [key, seal] = [join(place.dir, 'key.pem'), join(place.dir, 'seal')]
     writeFileSync(key, readFileSync(join(place.keyDir, 'ledger.pub')))

@@ -1,4 +1,5 @@
-import { createWriteStream, existsSync, readFileSync, renameSync } from 'node:fs'
+import { createPublicKey } from 'node:crypto'
+import { createWriteStream, renameSync } from 'node:fs'
 import { finished } from 'node:stream/promises'
 import { Command, InvalidArgumentError } from 'commander'
 import {
@@ -14,6 +15,7 @@ import {
 } from '../audit/index.ts'
 import { visible } from '../kernel/index.ts'
 import { presentLine, presentReport, progressBar } from './audit-print.ts'
+import { isThere, readText } from './places.ts'
 import { EXIT, Exit, say } from './terminal.ts'
 
 /** Where the ledger and its keys are when no argument says otherwise. */
@@ -71,28 +73,60 @@ function wholeNumber(text: string): number {
 }
 
 function readable(file: string, what: string): string {
-  if (!existsSync(file)) throw new Exit(EXIT.unavailable, `There is no ${what} at ${file}.`)
-  return readFileSync(file, 'utf8')
+  if (!isThere(file)) throw new Exit(EXIT.unavailable, `There is no ${what} at ${file}.`)
+  return readText(file)
+}
+
+/** A file that holds something else is named here; further in only its text is known. */
+function publicKeyIn(file: string): string {
+  const text = readable(file, 'public key')
+  if (isPublicKey(text)) return text
+  throw new Exit(
+    EXIT.unavailable,
+    `${file} holds no Ed25519 public key. Name the ledger.pub of the gateway's data directory, or a copy of it: it begins with -----BEGIN PUBLIC KEY-----`,
+  )
+}
+
+function isPublicKey(text: string): boolean {
+  try {
+    return createPublicKey(text).asymmetricKeyType === 'ed25519'
+  } catch {
+    return false
+  }
+}
+
+function sealIn(file: string): string {
+  const text = readable(file, 'seal')
+  if (/^\{.*"event":"seal".*\}$/.test(text.trim())) return text
+  throw new Exit(
+    EXIT.unavailable,
+    `${file} holds no seal. Name a file that has one line of the ledger in it, as \`portcullis audit head\` prints it.`,
+  )
 }
 
 /** The files that were named, or the whole ledger. */
 function segmentsOf(paths: LedgerPaths, names: readonly string[]): { files: string[]; whole: boolean } {
   if (names.length > 0) {
     const files = expandFiles(names)
-    const missing = files.filter((file) => !existsSync(file) && !existsSync(`${file}.gz`))
+    const missing = files.filter((file) => !isThere(file) && !isThere(`${file}.gz`))
     if (missing.length > 0 || files.length === 0)
       throw new Exit(EXIT.unavailable, `There is no file ${missing.join(', ') || names.join(', ')}.`)
     return { files, whole: false }
   }
   const { ledgerFile } = paths()
+  return { files: segmentsAt(ledgerFile), whole: true }
+}
+
+function segmentsAt(ledgerFile: string): string[] {
+  isThere(ledgerFile) // a directory that this user may not look into must not pass for one without a ledger
   const files = listSegments(ledgerFile)
   if (files.length === 0) throw new Exit(EXIT.unavailable, `There is no ledger at ${ledgerFile}.`)
-  return { files, whole: true }
+  return files
 }
 
 async function verify(paths: LedgerPaths, names: readonly string[], flags: VerifyFlags): Promise<void> {
   const { files, whole } = segmentsOf(paths, names)
-  const publicKey = readable(flags.publicKey ?? publicKeyFileOf(paths().dataDir), 'public key')
+  const publicKey = publicKeyIn(flags.publicKey ?? publicKeyFileOf(paths().dataDir))
   const heldSeal = sealText(paths, flags.seal, whole)
   const bar = process.stderr.isTTY && flags.json !== true ? new Bar() : null
   const begun = performance.now()
@@ -109,9 +143,9 @@ async function verify(paths: LedgerPaths, names: readonly string[], flags: Verif
 
 /** The seal that was named; else, for a whole ledger, the latest one that the gateway left in the data directory. */
 function sealText(paths: LedgerPaths, file: string | undefined, whole: boolean): string | undefined {
-  if (file !== undefined) return readable(file, 'seal')
+  if (file !== undefined) return sealIn(file)
   const own = whole ? sealFileOf(paths().dataDir) : ''
-  return own !== '' && existsSync(own) ? readFileSync(own, 'utf8') : undefined
+  return own !== '' && isThere(own) ? readText(own) : undefined
 }
 
 const DRAW_EVERY_MS = 100
@@ -139,7 +173,7 @@ function endWithReader(): AbortSignal {
 
 async function tail(paths: LedgerPaths, { follow = false, lines, json = false }: TailFlags): Promise<void> {
   const { ledgerFile } = paths()
-  if (!follow && listSegments(ledgerFile).length === 0) throw new Exit(EXIT.unavailable, `There is no ledger at ${ledgerFile}.`)
+  if (!follow) segmentsAt(ledgerFile)
   const signal = endWithReader()
   for await (const line of tailLedger(ledgerFile, { follow, last: lines, signal })) {
     if (signal.aborted) break
@@ -151,9 +185,9 @@ async function tail(paths: LedgerPaths, { follow = false, lines, json = false }:
 function head(paths: LedgerPaths): void {
   const { ledgerFile, dataDir } = paths()
   const file = sealFileOf(dataDir)
-  if (!existsSync(file))
+  if (!isThere(file))
     throw new Exit(EXIT.unavailable, `There is no seal yet in ${dataDir}: the gateway makes one some seconds after its first line.`)
-  say.out(visible(readFileSync(file, 'utf8').trim()))
+  say.out(visible(readText(file).trim()))
   say.note(
     `The latest seal of ${ledgerFile}. Keep it where nobody who can change the ledger can change it; check with: portcullis audit verify --seal FILE`,
   )

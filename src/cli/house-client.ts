@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { loadOrExplain, pathsOrExplain } from './explain.ts'
 import type { AdminClient } from './key-client.ts'
+import { explainPlaces } from './places.ts'
 import { askSocket } from './socket.ts'
 
 export async function keyProgram(): Promise<Command> {
@@ -16,7 +17,8 @@ export async function keyProgram(): Promise<Command> {
  * there is one writer, one chain and one set of rules.
  */
 export async function openAdmin(): Promise<AdminClient> {
-  const { dataDir } = pathsOrExplain()
+  const places = pathsOrExplain()
+  const { dataDir } = places
   const socket = join(dataDir, 'portcullis.sock')
   if (existsSync(socket) && (await isAlive(socket))) return clientOf(socket, `${dataDir} (the running gateway)`, async () => {})
   const [{ openHouse }, { createLog }, { systemClock }] = await Promise.all([
@@ -25,7 +27,11 @@ export async function openAdmin(): Promise<AdminClient> {
     import('../kernel/index.ts'),
   ])
   const log = createLog('error', process.stderr)
-  const house = await openHouse(loadOrExplain(), { log, clock: systemClock, command: 'key', keysWhenNeeded: true })
+  const house = await openHouse(loadOrExplain(), { log, clock: systemClock, command: 'key', keysWhenNeeded: true }).catch(
+    (thrown: unknown) => {
+      throw explainPlaces(thrown, places)
+    },
+  )
   return clientOf(house.socket, dataDir, () => house.close())
 }
 
