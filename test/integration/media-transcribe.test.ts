@@ -114,6 +114,20 @@ describe.each(DIALECTS)('a transcription by %s', (dialect: Dialect) => {
     expect(answer.text).toMatch(looks)
   })
 
+  const FILE = ['file', WAV] as const
+  it.each<[string, (key: string) => { parts: Fields; query?: string; always: boolean }]>([
+    ['in its query', (text) => ({ parts: [FILE], query: `?prompt=${text}`, always: true })],
+    ['in its query, spelled', (text) => ({ parts: [FILE], query: `?prompt=${text.replaceAll('_', '%5F')}`, always: true })],
+    ['in a field before its file', (text) => ({ parts: [['prompt', `a ${text}`], FILE], always: false })],
+    ['in a field after its file', (text) => ({ parts: [FILE, ['prompt', `a ${text}`]], always: false })],
+  ])('is refused with a key %s, where that would stand in a URL', async (_where, made) => {
+    const { parts, query, always } = made((await gate.key({ rights: ['whisper'] })).text)
+    const answer = await transcribe(gate, key, parts, query)
+    const refused = always || dialect === 'asr'
+    expect(answer.status, answer.text).toBe(refused ? 400 : 200)
+    if (refused) expect(answer.text).toContain('A key stands in the URL')
+  })
+
   it('of what is no sound is refused', async () => {
     const answer = await transcribe(gate, key, [
       ['language', 'en'],

@@ -1,9 +1,9 @@
 import type { Route, Service } from '../../catalog/index.ts'
 import { type Plan, rawPlan } from '../../dialects/index.ts'
-import { credentialOf, type Envelope, Upload } from '../../http/index.ts'
-import { GatewayError, holdsKey, unescaped } from '../../kernel/index.ts'
+import { type Envelope, Upload } from '../../http/index.ts'
 import { callerHeaders } from '../carry/headers.ts'
 import type { Visit } from '../visit.ts'
+import { refuseKeyInUrl } from './key-in-url.ts'
 
 const hasBody = ({ headers, incoming }: Envelope): boolean =>
   headers.contentLength > 0 || incoming.headers['transfer-encoding'] !== undefined
@@ -22,22 +22,6 @@ export function rawFace(service: Service, route: Route): (visit: Visit, params: 
       { method: envelope.method === 'HEAD' ? 'HEAD' : route.method, upstream: route.upstream, params, query, headers, body },
       service.dialect,
     )
-  }
-}
-
-/**
- * A key in what goes on of a URL: the backend would have it, and so would its access log. UUIDs have other uses in URLs, so of a key from before
- * only its own caller's is known for one.
- */
-function refuseKeyInUrl(envelope: Envelope, parts: readonly string[]): void {
-  for (const part of parts) {
-    if (part === '') continue
-    const plain = unescaped(part)
-    if (!holdsKey(plain) && !plain.includes(credentialOf(envelope))) continue
-    throw new GatewayError('BAD_REQUEST', {
-      detail: 'A key stands in the URL, where it would reach the backend and its logs; send it as X-API-Key and nowhere else',
-      reason: 'a key in the URL',
-    })
   }
 }
 

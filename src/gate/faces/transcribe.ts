@@ -7,6 +7,7 @@ import { arrivingAudio } from './audio.ts'
 import type { Face, FaceTools } from './face.ts'
 import { addOption, type FormFile, FormReader } from './form.ts'
 import { readInput, UNKNOWN_FIELD, unknownField } from './input.ts'
+import { refuseKeyInUrl } from './key-in-url.ts'
 import type { Spool } from './spool.ts'
 
 const FILE_PARTS: ReadonlySet<string> = new Set(['file', 'audio_file', 'audio'])
@@ -23,6 +24,7 @@ export function transcribeFace({ dialect }: Service, { bodyBytesMax }: Route, { 
   return async (visit) => {
     const { envelope } = visit
     wantForm(envelope)
+    refuseKeyInUrl(envelope, [envelope.query])
     const asked = optionsIn(envelope.query)
     const upload = new Upload(envelope, bodyBytesMax)
     visit.upload = upload
@@ -37,7 +39,9 @@ export function transcribeFace({ dialect }: Service, { bodyBytesMax }: Route, { 
       const plan = (audio: Audio): Plan => {
         const transcription = transcriptionOf(audio, asked, form.options)
         visit.model = transcription.model ?? ''
-        return transcribe(transcription)
+        const made = transcribe(transcription)
+        refuseKeyInUrl(envelope, [made.request.path]) // some backends take what was a field of the form in their URL
+        return made
       }
       return form.optionsCameFirst ? plan(arrivingAudio(form, file)) : await planSpooled(form, file, spool, plan)
     } catch (error) {
