@@ -9,7 +9,7 @@ const LONG = process.env.PORTCULLIS_LONG === '1'
 const ROUNDS = LONG ? 20 : 2
 const GRACE_S = LONG ? 5 : 2
 const CALLERS = 16
-const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
+const SEED = Number(process.env.PORTCULLIS_SEED ?? Date.now() % 1_000_000)
 
 let upstream: TextBackend
 let gate: GatewayUnderTest

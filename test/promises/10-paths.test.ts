@@ -10,7 +10,7 @@ import { lacking, named } from '../support/tools.ts'
 
 const LONG = process.env.PORTCULLIS_LONG === '1'
 const SPELLINGS = LONG ? 30_000 : 2_000
-const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
+const SEED = Number(process.env.PORTCULLIS_SEED ?? Date.now() % 1_000_000)
 
 let upstream: TextBackend
 let gate: GatewayUnderTest

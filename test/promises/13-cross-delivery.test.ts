@@ -11,7 +11,7 @@ import { until } from '../support/until.ts'
 const LONG = process.env.PORTCULLIS_LONG === '1'
 const REQUESTS = LONG ? 100_000 : 3_000
 const CALLERS = 24
-const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000)
+const SEED = Number(process.env.PORTCULLIS_SEED ?? Date.now() % 1_000_000)
 
 /** Every answer carries the id of the request that it is for; the gate tells each caller that id in a header. */
 const idOf = (seen: SeenRequest): string => seen.header('x-request-id') ?? ''
