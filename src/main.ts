@@ -16,10 +16,17 @@ export interface Gateway {
   readonly house: House
   readonly host: string
   readonly port: number
-  /** Takes a new configuration in one step; what cannot change while running is kept and named in the answer. */
-  reload(config: Config): Promise<{ readonly kept: readonly string[] }>
+  /**
+   * Reads a configuration and takes it in one step, after whatever reload was asked for before: the latest wins. What cannot change while running
+   * is kept and named in the answer.
+   */
+  reload(read: () => Config): Promise<Reloaded>
   /** Refuses what is new, lets what runs finish for a while, seals the ledger. */
   drain(reason: string): Promise<void>
+}
+
+interface Reloaded {
+  readonly kept: readonly string[]
 }
 
 export interface GatewayOptions {
@@ -43,22 +50,28 @@ export async function startGateway(first: Config, { log, clock = systemClock, co
     running.health.start()
     const { port } = server.address() as AddressInfo // a TCP listener has one
     await record(life, 'ready', `${first.host}:${port}`)
+    const take = async (next: Config): Promise<Reloaded> => {
+      // Whatever can fail comes first, so that a reload that failed has changed nothing.
+      await house.importLegacyKeys(next)
+      const before = running
+      running = furnish(next, life, before.health)
+      carrier.resizeQueues(next.services)
+      running.health.start()
+      before.health.stop()
+      log.level = next.logLevel
+      house.ledger.reconfigure({ sync: next.audit.sync, rotateMiB: next.audit.rotateMiB, keepDays: next.audit.keepDays })
+      await record(life, 'reload')
+      return { kept: Object.keys(next.fixed).filter((key) => next.fixed[key] !== first.fixed[key]) }
+    }
+    let latest: Promise<unknown> = Promise.resolve()
     return {
       house,
       host: first.host,
       port,
-      async reload(next) {
-        // Whatever can fail comes first, so that a reload that failed has changed nothing.
-        await house.importLegacyKeys(next)
-        const before = running
-        running = furnish(next, life, before.health)
-        carrier.resizeQueues(next.services)
-        running.health.start()
-        before.health.stop()
-        log.level = next.logLevel
-        house.ledger.reconfigure({ sync: next.audit.sync, rotateMiB: next.audit.rotateMiB, keepDays: next.audit.keepDays })
-        await record(life, 'reload')
-        return { kept: Object.keys(next.fixed).filter((key) => next.fixed[key] !== first.fixed[key]) }
+      reload(read) {
+        const taken = latest.then(() => take(read()))
+        latest = taken.catch(() => {}) // told to whoever asked for it; the next one is made all the same
+        return taken
       },
       async drain(reason) {
         life.draining = true

@@ -58,7 +58,7 @@ function handleSignals(gateway: Gateway, log: Log): void {
 /** An invalid file keeps the old configuration running; every fault is in the log. */
 async function reload(gateway: Gateway, log: Log): Promise<void> {
   try {
-    const { kept } = await gateway.reload(loadConfig())
+    const { kept } = await gateway.reload(loadConfig)
     log.info('configuration reloaded')
     for (const key of kept) log.warn({ key }, `${key} changes only with a restart; the old value is kept`)
   } catch (error) {

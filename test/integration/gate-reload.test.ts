@@ -1,6 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { Agent, createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { loadConfig } from '../../src/config.ts'
 import { call, generate } from '../support/caller.ts'
@@ -51,7 +54,7 @@ describe('what a reload leaves as it is', () => {
     backend.server.close()
   })
 
-  const reload = (more: Readonly<Record<string, string>> = {}) => gate.gateway.reload(loadConfig({ ...gate.env, ...more }))
+  const reload = (more: Readonly<Record<string, string>> = {}) => gate.gateway.reload(() => loadConfig({ ...gate.env, ...more }))
   const status = async (): Promise<BackendStatus | undefined> => {
     const { backends } = JSON.parse((await call(gate.port, { path: '/status' })).body) as { backends: readonly BackendStatus[] } // as docs say
     return backends[0]
@@ -97,6 +100,30 @@ describe('what a reload leaves as it is', () => {
     await statusIs({ in_flight: 1, waiting: 1 })
     backend.jobs[2]?.end('{"done":true}')
     await until(() => backend.jobs.length === 4, { withinMs: 3_000, what: 'the last job at the backend' })
+  })
+
+  it('is the order in which reloads were asked for, though the earlier one has keys to take over', async () => {
+    const file = join(gate.dir, 'keys.json')
+    const old = Array.from({ length: 20 }, (_none, n) => [randomUUID(), { user: `user-${n}`, active: true }])
+    writeFileSync(file, JSON.stringify(Object.fromEntries(old)), { mode: 0o600 })
+    const read: string[] = []
+    const asked = (name: string, more: Readonly<Record<string, string>>) =>
+      gate.gateway.reload(() => {
+        read.push(`${name} is read`)
+        return loadConfig({ ...gate.env, ...more })
+      })
+    const done = (name: string) => () => void read.push(`${name} is in force`)
+    await Promise.all([
+      asked('first', { API_KEYS_FILE: file, CHAT_ENABLED: 'false' }).then(done('first')),
+      asked('broken', { CHAT_CONCURRENCY: 'many' }).catch(done('none')),
+      asked('last', {}).then(done('last')),
+    ])
+    expect(read).toEqual(['first is read', 'first is in force', 'broken is read', 'none is in force', 'last is read', 'last is in force'])
+    const { text } = await gate.key()
+    const answer = call(gate.port, generate(text))
+    await until(() => backend.jobs.length === 1, { withinMs: 3_000, what: 'the service that the last configuration has' })
+    backend.jobs[0]?.end('{"done":true}')
+    expect(await answer).toMatchObject({ status: 200 })
   })
 
   it('is not whom an open connection is believed to speak for', async () => {
