@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { call } from '../support/caller.ts'
 import { type GatewayUnderTest, startTestGateway, type TestKey } from '../support/gateway.ts'
-import { a1111Answer } from '../support/hostile.ts'
+import { a1111Answer, answer } from '../support/hostile.ts'
 import { type TextBackend, textBackend } from '../support/text-backend.ts'
 
 // Go takes any of these spellings for the field, and of several the last one: what we judge and what the backend obeys must not differ.
@@ -11,7 +11,7 @@ let image: TextBackend
 let gate: GatewayUnderTest
 let keys: readonly TestKey[]
 beforeAll(async () => {
-  ;[chat, image] = await Promise.all([textBackend(), textBackend(a1111Answer())])
+  ;[chat, image] = await Promise.all([textBackend(), textBackend(answer(200, a1111Answer(), { 'content-type': 'application/json' }))])
   gate = await startTestGateway({ OLLAMA_URL: chat.url, IMAGE_ENABLED: 'true', IMAGE_URL: image.url })
   // Who manages a service may say more in its fields, and not in other spellings of them.
   keys = [await gate.key(), await gate.key({ rights: ['all', 'manage:chat', 'manage:image'] })]
@@ -89,8 +89,8 @@ describe('a guarded field whose name has an escape', () => {
     ['a keep_alive that is none', `"model":"m","${escaped('keep_alive')}":"for ever"`, 400],
     ['a stream that is neither', `"model":"m","${escaped('stream')}":"yes"`, 400],
   ])('is judged by the name it means: %s', async (_name, said, status) => {
-    const answer = await call(gate.port, { path: '/chat/api/generate', key: keys[0]?.text ?? '', body: `{"prompt":"a",${said}}` })
-    expect(answer.status).toBe(status)
+    const { status: told } = await call(gate.port, { path: '/chat/api/generate', key: keys[0]?.text ?? '', body: `{"prompt":"a",${said}}` })
+    expect(told).toBe(status)
     expect(chat.asked).toEqual([])
   })
 
@@ -107,7 +107,7 @@ describe('the same fields in plain letters', () => {
     ['/image/api/generate', { images: '[]', init_images: '["aGVsbG8="]', mask: '"aGVsbG8="' }, () => image],
   ] as const)('reach the backend, so that what is refused above is the spelling: %s', async (path, fields, backend) => {
     const body = `{"prompt":"a",${Object.entries(fields).map(([field, value]) => `"${field}":${value}`)}}`
-    await call(gate.port, { path, key: keys[0]?.text ?? '', body })
+    expect(await call(gate.port, { path, key: keys[0]?.text ?? '', body })).toMatchObject({ status: 200 })
     expect(backend().asked.length).toBeGreaterThan(0)
   })
 })
