@@ -6,6 +6,8 @@ export type Release = () => void
 export interface BackendQueue {
   /** Resolves with a place, when it is the caller's turn; rejects when the queue is full, the wait is too long, or the caller leaves. */
   enter(caller: string, signal: AbortSignal): Promise<Release>
+  /** A place beyond every bound, at once: where there is none jobs are counted all the same, because a reload may set one. */
+  take(): Release
   /** For a reload. Fewer places take effect as jobs end; who waits has more of them at once. */
   resize(concurrency: number): void
   readonly inFlight: number
@@ -16,8 +18,6 @@ interface Waiter {
   admit(release: Release): void
   refuse(error: GatewayError): void
 }
-
-const nothing: Release = () => {}
 
 export function createQueue(name: string, concurrency: number): BackendQueue {
   let placesMax = concurrency
@@ -75,13 +75,13 @@ export function createQueue(name: string, concurrency: number): BackendQueue {
     get waiting() {
       return lines.waiting
     },
+    take,
     resize(next) {
       placesMax = next
       admitNext()
     },
     enter(caller, signal) {
-      if (placesMax === 0) return Promise.resolve(nothing)
-      if (inFlight < placesMax) return Promise.resolve(take())
+      if (placesMax === 0 || inFlight < placesMax) return Promise.resolve(take())
       if (lines.waiting >= LIMITS.queueLengthMax) {
         const victim = lines.latestOfLongest(caller)
         if (victim === null) return Promise.reject(full('no place to wait'))

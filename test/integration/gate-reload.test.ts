@@ -102,6 +102,25 @@ describe('what a reload leaves as it is', () => {
     await until(() => backend.jobs.length === 4, { withinMs: 3_000, what: 'the last job at the backend' })
   })
 
+  it('is how many are at a backend, when it had no bound before', async () => {
+    await reload({ CHAT_CONCURRENCY: '0' })
+    const { text } = await gate.key({ concurrency: 0 })
+    const ask = () => void call(gate.port, generate(text))
+    for (let n = 0; n < 3; n += 1) ask()
+    await statusIs({ in_flight: 3, waiting: 0 })
+    await reload({ CHAT_CONCURRENCY: '2' })
+    ask()
+    await statusIs({ in_flight: 3, waiting: 1 })
+    backend.jobs[0]?.end('{"done":true}')
+    await statusIs({ in_flight: 2, waiting: 1 })
+    expect(backend.jobs).toHaveLength(3)
+    backend.jobs[1]?.end('{"done":true}')
+    await until(() => backend.jobs.length === 4, { withinMs: 3_000, what: 'the job that waited' })
+    await statusIs({ in_flight: 2, waiting: 0 })
+    for (const job of backend.jobs) job.end('{"done":true}')
+    await statusIs({ in_flight: 0, waiting: 0 })
+  })
+
   it('is the order in which reloads were asked for, though the earlier one has keys to take over', async () => {
     const file = join(gate.dir, 'keys.json')
     const old = Array.from({ length: 20 }, (_none, n) => [randomUUID(), { user: `user-${n}`, active: true }])

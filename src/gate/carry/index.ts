@@ -15,7 +15,7 @@ export interface Carrier {
   /** Takes a planned operation to its backend and the answer back. Never rejects: every way it can end is an ending. */
   carry(visit: Visit, service: Service, plan: Plan): Promise<CarriageEnd>
   queueOf(service: Service): BackendQueue
-  /** After a reload: each service's queue goes on with its new size, so that jobs of before and after count together. */
+  /** After a reload: each service's queue goes on with its new size, so that jobs of before and after count together, those without a bound too. */
   resizeQueues(services: readonly Service[]): void
   close(): Promise<void>
 }
@@ -27,6 +27,7 @@ export interface CarrierParts {
 
 interface Target {
   readonly lines: Lines
+  readonly queueId: string
   readonly basePath: string
 }
 
@@ -36,8 +37,7 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
   const queues = new Map<string, BackendQueue>()
   const targets = new WeakMap<Service, Target>()
 
-  const queueOf = (service: Service): BackendQueue => {
-    const id = queueId(service)
+  const queueOf = (service: Service, id = queueId(service)): BackendQueue => {
     const known = queues.get(id)
     if (known) return known
     const queue = createQueue(service.name, service.concurrency)
@@ -46,7 +46,7 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
   }
 
   const resizeQueues = (services: readonly Service[]): void => {
-    for (const service of services) queues.get(queueId(service))?.resize(service.concurrency)
+    for (const service of services) queueOf(service).resize(service.concurrency)
     const wanted = new Set(services.map(queueId))
     // A queue whose service is gone is kept while jobs are in it: should the service come back before they end, they count.
     for (const [id, queue] of queues) if (!wanted.has(id) && queue.inFlight + queue.waiting === 0) queues.delete(id)
@@ -64,14 +64,18 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
     const known = targets.get(service)
     if (known) return known
     const { origin, pathname } = new URL(service.url)
-    const target: Target = { lines: linesTo(origin), basePath: pathname.replace(/\/+$/, '') }
+    const target: Target = { lines: linesTo(origin), queueId: queueId(service), basePath: pathname.replace(/\/+$/, '') }
     targets.set(service, target)
     return target
   }
 
-  const send = (visit: Visit, service: Service, plan: Plan): Promise<CarriageEnd> => {
+  const send = (visit: Visit, service: Service, plan: Plan, place?: Release): Promise<CarriageEnd> => {
     const target = targetOf(service)
-    return new Promise((settle) => {
+    return new Promise((resolve) => {
+      const settle = (end: CarriageEnd): void => {
+        place?.()
+        resolve(end)
+      }
       const carriage = new Carriage(visit, service, plan, { clock, sweep }, settle)
       if (carriage.over) return discard(plan)
       const { method, path, headers, body } = plan.request
@@ -101,6 +105,10 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
       discard(plan)
       return place
     }
+    return sendAndStop(visit, service, plan, place)
+  }
+
+  const sendAndStop = async (visit: Visit, service: Service, plan: Plan, place: Release): Promise<CarriageEnd> => {
     try {
       const end = await send(visit, service, plan)
       void stopJob(service, plan, end).finally(place)
@@ -116,9 +124,9 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
     resizeQueues,
     carry(visit, service, plan) {
       if (service.concurrency > 0) return sendInTurn(visit, service, plan)
-      const sent = send(visit, service, plan)
-      if (plan.interrupt !== undefined) void sent.then((end) => stopJob(service, plan, end))
-      return sent
+      const place = queueOf(service, targetOf(service).queueId).take()
+      // Most requests come this way, so their place is given back without a promise more.
+      return plan.interrupt === undefined ? send(visit, service, plan, place) : sendAndStop(visit, service, plan, place)
     },
     async close() {
       await Promise.all([...lines.values()].map((one) => one.close()))
