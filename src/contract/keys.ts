@@ -3,7 +3,7 @@ import { LIMITS } from '../kernel/index.ts'
 
 /** Wire shapes of key management, spoken over the management socket now and the admin API later. */
 const rightsText = z.array(z.string().min(1).max(64)).min(1).max(64)
-const rateText = z.string().regex(/^[1-9]\d{0,8}\/(s|m|h|d)$/, 'want a rate such as 60/m, 1000/h or 5000/d')
+const rateText = z.string().regex(/^[1-9]\d{0,8}\/(s|m|h|d)$/, 'must be a rate such as 60/m, 1000/h or 5000/d')
 
 export const createKeyInput = z.strictObject({
   user: z
@@ -11,7 +11,7 @@ export const createKeyInput = z.strictObject({
     .trim()
     .min(1)
     .max(64)
-    .regex(/^[\p{L}\p{N}._@+-]+$/u, 'letters, digits and . _ @ + - only'),
+    .regex(/^[\p{L}\p{N}._@+-]+$/u, 'may hold letters, digits and . _ @ + - only'),
   rights: rightsText,
   description: z.string().max(256).default(''),
   expires_days: z.number().int().min(1).max(36_500).nullable().default(null),

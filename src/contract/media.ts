@@ -8,9 +8,9 @@ const printable = z.string().regex(/^[^\p{Cc}]*$/u, 'holds control characters')
 /** `+10%` as Edge-TTS writes it; OpenAI-style backends get the speed that it means. */
 const ratePercent = z
   .string()
-  .regex(/^[+-]?\d{1,3}%$/, 'want a change of speed such as +10% or -25%')
+  .regex(/^[+-]?\d{1,3}%$/, 'must be a change of speed such as +10% or -25%')
   .transform((text) => Number.parseInt(text, 10))
-  .refine((percent) => percent >= -75 && percent <= 300, 'want a change of speed from -75% to +300%')
+  .refine((percent) => percent >= -75 && percent <= 300, 'must be a change of speed from -75% to +300%')
 
 export const SPEECH_FORMATS = ['mp3', 'opus', 'aac', 'flac', 'wav', 'pcm'] as const
 export type SpeechFormat = (typeof SPEECH_FORMATS)[number]
@@ -69,15 +69,15 @@ export const transcribeOptions = z.strictObject({
   language: z
     .string()
     .transform((code) => code.toLowerCase())
-    .refine((code) => code === 'auto' || WHISPER_LANGUAGES.has(code), 'want a language code that Whisper knows, such as en, or auto')
+    .refine((code) => code === 'auto' || WHISPER_LANGUAGES.has(code), 'must be a language code that Whisper knows, such as en, or auto')
     .optional(),
   task: z.enum(['transcribe', 'translate']).default('transcribe'),
   prompt: z.string().max(LIMITS.transcriptPromptCharsMax).optional(),
   temperature: z
     .string()
-    .regex(/^\d(?:\.\d{1,6})?$/, 'want a number from 0 to 1')
+    .regex(/^\d(?:\.\d{1,6})?$/, 'must be a number from 0 to 1')
     .transform(Number)
-    .refine((degrees) => degrees <= 1, 'want a number from 0 to 1')
+    .refine((degrees) => degrees <= 1, 'must be a number from 0 to 1')
     .optional(),
   response_format: z.enum([...TRANSCRIPT_FORMATS, 'txt']).default('json'), // `txt` is what whisper-asr-webservice calls text
   model: printable.max(LIMITS.nameCharsMax).optional(),

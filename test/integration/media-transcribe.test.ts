@@ -210,7 +210,7 @@ describe.each(DIALECTS)('a transcription by %s', (dialect: Dialect) => {
       ],
       '',
       400,
-      'language: want a language code',
+      '"language" must be a language code',
     ],
     [
       'a bad format behind the file',
@@ -220,7 +220,18 @@ describe.each(DIALECTS)('a transcription by %s', (dialect: Dialect) => {
       ],
       '',
       400,
-      'response_format: ',
+      '"response_format" must be one of json, text, srt',
+    ],
+    ['a bad format by its other name', [['file', WAV]], '?output=bogus', 400, '"output" must be one of json, text, srt'],
+    [
+      'a bad format by its other name in the form',
+      [
+        ['output', 'bogus'],
+        ['file', WAV],
+      ],
+      '',
+      400,
+      '"output" must be one of json, text, srt',
     ],
   ])('with %s is refused', async (_what, parts, query, status, detail) => {
     const answer = await transcribe(gate, key, parts, query)

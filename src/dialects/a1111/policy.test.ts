@@ -95,17 +95,17 @@ describe('a txt2img body', () => {
   })
 
   it.each([
-    [{ steps: 0 }, 'steps: '],
-    [{ steps: 151 }, 'steps: '],
-    [{ steps: 20.5 }, 'steps: '],
-    [{ steps: '20' }, 'steps: '],
-    [{ width: 63 }, 'width: '],
-    [{ height: 2_049 }, 'height: '],
-    [{ batch_size: 17 }, 'batch_size: '],
+    [{ steps: 0 }, '"steps" must be at least 1'],
+    [{ steps: 151 }, '"steps" may be at most 150'],
+    [{ steps: 20.5 }, '"steps" must be a whole number'],
+    [{ steps: '20' }, '"steps" must be a number'],
+    [{ width: 63 }, '"width" must be at least 64'],
+    [{ height: 2_049 }, '"height" may be at most 2048'],
+    [{ batch_size: 17 }, '"batch_size" may be at most 16'],
     [{ batch_size: 4, n_iter: 5 }, 'batch_size times n_iter is 20 pictures'],
     [{ enable_hr: true, width: 2_048, hr_scale: 3 }, 'hr_scale makes a side of 6144 pixels'],
-    [{ cfg_scale: -1 }, 'cfg_scale: '],
-    [{ prompt: ['a'] }, 'prompt: '],
+    [{ cfg_scale: -1 }, '"cfg_scale" must be at least 0'],
+    [{ prompt: ['a'] }, '"prompt" must be a string'],
     [{ override_settings: { sd_vae: { a: 1 } } }, 'override_settings.sd_vae: want a single value'],
     [{ outpath_samples: 'x' }, 'outpath_samples: there is no such field of txt2img'],
   ])('with %j is refused by the name of what is wrong', (fields, detail) => {

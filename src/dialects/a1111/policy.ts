@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { issueSentence } from '../../contract/index.ts'
 import { clip, GatewayError, LIMITS } from '../../kernel/index.ts'
 import { isRecord } from '../fault.ts'
 
@@ -100,7 +101,7 @@ export function inspectTxt2Img(fields: Txt2Img, mayManage: boolean): Txt2Img {
   refuseAddresses(fields)
   const parsed = shape.safeParse(fields)
   if (!parsed.success) {
-    const faults = parsed.error.issues.slice(0, 4).map(({ path, message }) => `${path.join('.')}: ${message}`)
+    const faults = parsed.error.issues.slice(0, 4).map((issue) => issueSentence(issue, fields))
     throw new GatewayError('BODY_INVALID', { detail: clip(faults.join('; '), 1_000) })
   }
   refuseTooMuch(parsed.data)

@@ -72,7 +72,7 @@ async function take(source: Readable, optionsKnown = false): Promise<Taken> {
     sent: Buffer.concat(parts),
     whole,
     error,
-    options: Object.fromEntries(form.options),
+    options: form.options.values(),
     streamed,
   })
   try {

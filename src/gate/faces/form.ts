@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy'
 import { clip, GatewayError, LIMITS } from '../../kernel/index.ts'
 import { UNKNOWN_FIELD, unknownField } from './input.ts'
+import { Options } from './options.ts'
 
 export interface FormRules {
   /** Names under which the one file may come. */
@@ -26,7 +27,7 @@ export const BUFFERED_BYTES = 256 * 1024
  */
 export class FormReader {
   /** Options by their proper names. */
-  readonly options = new Map<string, string>()
+  readonly options = new Options()
   /** The file, once it begins. */
   readonly begun: Promise<FormFile>
   /** How the form ended: null when it is whole. */
@@ -117,7 +118,7 @@ export class FormReader {
     const name = Object.hasOwn(options, spelled) ? options[spelled] : undefined
     if (name === undefined) return invalid(unknownField(spelled, [...fileParts, ...Object.keys(options)]), UNKNOWN_FIELD)
     if (cut) return invalid(`${spelled}: is longer than ${LIMITS.formFieldBytesMax} bytes`)
-    return this.#file !== null && this.#sawOption ? tooLate(spelled) : addOption(this.options, name, value)
+    return this.#file !== null && this.#sawOption ? tooLate(spelled) : this.options.add(spelled, name, value)
   }
 
   #onFinish(): void {
@@ -129,16 +130,6 @@ export class FormReader {
     this.#closed = true
     this.#finish(null)
   }
-}
-
-/** Sets an option, unless it was said before and differently. An empty one is none: HTML forms send all their fields. */
-export function addOption(options: Map<string, string>, name: string, value: string): GatewayError | null {
-  const text = value.trim()
-  if (text === '') return null
-  const before = options.get(name)
-  if (before !== undefined && before !== text) return invalid(`${name}: is said twice, and differently`)
-  options.set(name, text)
-  return null
 }
 
 function parserFor(contentType: string, { options }: FormRules): BusboyInstance {

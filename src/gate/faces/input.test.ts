@@ -48,14 +48,14 @@ describe('what is asked of a simple picture', () => {
   })
 
   it.each([
-    [{}, /^prompt: /],
-    [{ prompt: ' ' }, /^prompt: is empty/],
-    [{ prompt: 'x', steps: 151 }, /^steps: .*150/],
-    [{ prompt: 'x', width: 8 }, /^width: .*64/],
-    [{ prompt: 'x', seed: -2 }, /^seed: /],
-    [{ prompt: 'x', sampler: 'Euler\na' }, /^sampler: holds control characters/],
+    [{}, /^"prompt" is missing$/],
+    [{ prompt: ' ' }, /^"prompt" is empty: there is nothing to draw$/],
+    [{ prompt: 'x', steps: 151 }, /^"steps" may be at most 150$/],
+    [{ prompt: 'x', width: 8 }, /^"width" must be at least 64$/],
+    [{ prompt: 'x', seed: -2 }, /^"seed" must be at least -1$/],
+    [{ prompt: 'x', sampler: 'Euler\na' }, /^"sampler" holds control characters/],
     [{ prompt: 'x', sampler_name: 'Euler' }, /^sampler_name: there is no such field here; this route takes prompt, negative_prompt, steps/],
-    [{ prompt: 'x', steps: 0, width: 0 }, /^steps: .*; width: /],
+    [{ prompt: 'x', steps: 0, width: 0 }, /^"steps" must be at least 1; "width" must be at least 64$/],
   ])('is not %j', (fields, detail) => {
     expect(detailOf(() => readInput(simpleImageInput, fields))).toMatch(detail)
   })
@@ -74,14 +74,14 @@ describe('what is asked of speech', () => {
   })
 
   it.each([
-    [{}, /^text: /],
-    [{ text: '\n ' }, /^text: is empty: there is nothing to speak$/],
-    [{ text: 1 }, /^text: /],
-    [{ text: 'x', rate: '10' }, /^rate: want a change of speed such as \+10%/],
-    [{ text: 'x', rate: '-76%' }, /^rate: want a change of speed from -75% to \+300%/],
-    [{ text: 'x', format: 'ogg' }, /^format: /],
-    [{ text: 'x', voice: '' }, /^voice: /],
-    [{ text: 'x', voice: 'a\r\nb' }, /^voice: holds control characters/],
+    [{}, /^"text" is missing$/],
+    [{ text: '\n ' }, /^"text" is empty: there is nothing to speak$/],
+    [{ text: 1 }, /^"text" must be a string$/],
+    [{ text: 'x', rate: '10' }, /^"rate" must be a change of speed such as \+10%/],
+    [{ text: 'x', rate: '-76%' }, /^"rate" must be a change of speed from -75% to \+300%/],
+    [{ text: 'x', format: 'ogg' }, /^"format" must be one of mp3, opus, aac, flac, wav, pcm$/],
+    [{ text: 'x', voice: '' }, /^"voice" is empty$/],
+    [{ text: 'x', voice: 'a\r\nb' }, /^"voice" holds control characters/],
     [{ text: 'x', pitch: '+1Hz' }, /^pitch: there is no such field here; this route takes text, voice, rate, format, model$/],
   ])('is not %j', (fields, detail) => {
     expect(detailOf(() => readInput(speakInput, fields))).toMatch(detail)
@@ -99,14 +99,14 @@ describe('what is asked of a transcription', () => {
   })
 
   it.each([
-    [{ language: 'klingon' }, /^language: want a language code/],
-    [{ language: 'xx' }, /^language: /],
-    [{ task: 'summarise' }, /^task: /],
-    [{ temperature: '1.1' }, /^temperature: want a number from 0 to 1$/],
-    [{ temperature: 'warm' }, /^temperature: want a number from 0 to 1$/],
-    [{ temperature: '1e-1' }, /^temperature: /],
-    [{ response_format: 'tsv' }, /^response_format: /],
-    [{ prompt: 'x'.repeat(4_097) }, /^prompt: /],
+    [{ language: 'klingon' }, /^"language" must be a language code/],
+    [{ language: 'xx' }, /^"language" must be/],
+    [{ task: 'summarise' }, /^"task" must be one of transcribe, translate$/],
+    [{ temperature: '1.1' }, /^"temperature" must be a number from 0 to 1$/],
+    [{ temperature: 'warm' }, /^"temperature" must be a number from 0 to 1$/],
+    [{ temperature: '1e-1' }, /^"temperature" must be/],
+    [{ response_format: 'tsv' }, /^"response_format" must be one of json, text, /],
+    [{ prompt: 'x'.repeat(4_097) }, /^"prompt" may have at most 4096 characters$/],
   ])('is not %j', (fields, detail) => {
     expect(detailOf(() => readInput(transcribeOptions, fields))).toMatch(detail)
   })

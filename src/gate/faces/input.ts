@@ -1,18 +1,20 @@
 import type { z } from 'zod'
+import { issueSentence } from '../../contract/index.ts'
 import { clip, GatewayError, LIMITS } from '../../kernel/index.ts'
 
 const FAULTS_SHOWN_MAX = 4
 const DETAIL_CHARS_MAX = 1_000
 
-/** Caller-given fields as their schema has them, or a 400 that names each fault and what would be right. Values are never repeated. */
+/** Caller-given fields as their schema has them, or a 400 that names each fault and what would be right. `nameOf` tells how the caller spelled a field. */
 export function readInput<Shape extends z.ZodRawShape, Config extends z.core.$ZodObjectConfig>(
   schema: z.ZodObject<Shape, Config>,
   fields: unknown,
+  nameOf?: (field: string) => string,
 ): z.output<z.ZodObject<Shape, Config>> {
   const parsed = schema.safeParse(fields)
   if (parsed.success) return parsed.data
   const faults = parsed.error.issues.slice(0, FAULTS_SHOWN_MAX).map((issue) => {
-    const fault = `${issue.path.join('.') || 'the body'}: ${issue.message}`
+    const fault = issueSentence(issue, fields, nameOf)
     if (issue.code !== 'unrecognized_keys') return { detail: fault, reason: fault }
     return { detail: unknownField(issue.keys[0] ?? '', Object.keys(schema.shape)), reason: UNKNOWN_FIELD }
   })

@@ -5,9 +5,10 @@ import { type Envelope, Upload } from '../../http/index.ts'
 import { GatewayError } from '../../kernel/index.ts'
 import { arrivingAudio } from './audio.ts'
 import type { Face, FaceTools } from './face.ts'
-import { addOption, type FormFile, FormReader } from './form.ts'
+import { type FormFile, FormReader } from './form.ts'
 import { readInput, UNKNOWN_FIELD, unknownField } from './input.ts'
 import { refuseKeyInUrl } from './key-in-url.ts'
+import { Options } from './options.ts'
 import type { Spool } from './spool.ts'
 
 const FILE_PARTS: ReadonlySet<string> = new Set(['file', 'audio_file', 'audio'])
@@ -37,7 +38,7 @@ export function transcribeFace({ dialect }: Service, { bodyBytesMax }: Route, { 
       const file = await form.begun
       if (form.error !== null) throw form.error
       const plan = (audio: Audio): Plan => {
-        const transcription = transcriptionOf(audio, asked, form.options)
+        const transcription = transcriptionOf(audio, asked.with(form.options))
         visit.model = transcription.model ?? ''
         const made = transcribe(transcription)
         refuseKeyInUrl(envelope, [made.request.path]) // some backends take what was a field of the form in their URL
@@ -76,25 +77,21 @@ function wantForm({ headers }: Envelope): void {
   }
 }
 
-function optionsIn(query: string): Map<string, string> {
-  const options = new Map<string, string>()
+function optionsIn(query: string): Options {
+  const options = new Options()
   for (const [spelled, value] of new URLSearchParams(query)) {
     const name = Object.hasOwn(OPTIONS, spelled) ? OPTIONS[spelled] : undefined
     if (name === undefined)
       throw new GatewayError('BODY_INVALID', { detail: unknownField(spelled, Object.keys(OPTIONS)), reason: UNKNOWN_FIELD })
-    const conflict = addOption(options, name, value)
+    const conflict = options.add(spelled, name, value)
     if (conflict !== null) throw conflict
   }
   return options
 }
 
-function transcriptionOf(audio: Audio, asked: ReadonlyMap<string, string>, said: ReadonlyMap<string, string>): Transcription {
-  const options = new Map(asked)
-  for (const [name, value] of said) {
-    const conflict = addOption(options, name, value)
-    if (conflict !== null) throw conflict
-  }
-  const { language, task, prompt, temperature, response_format, model } = readInput(transcribeOptions, Object.fromEntries(options))
+function transcriptionOf(audio: Audio, options: Options): Transcription {
+  const fields = readInput(transcribeOptions, options.values(), (name) => options.spellingOf(name))
+  const { language, task, prompt, temperature, response_format, model } = fields
   return {
     audio,
     language: language === undefined || language === 'auto' ? null : language,
