@@ -12,7 +12,7 @@ import { hiderOf, reshaped, withoutCredential } from './credential.ts'
 import { deadlineFault, earlyRefusal, endingOf, isFault, upstreamFault } from './faults.ts'
 import { begin, endFramed, type Framing, writeFramed } from './framing.ts'
 import { relayedHeaders } from './headers.ts'
-import { mustBeSearched, relayedError } from './relayed-error.ts'
+import { mustBeRead, relayedError } from './relayed-error.ts'
 import type { Sweep, Watched } from './sweep.ts'
 
 export interface CarriageParts {
@@ -87,8 +87,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
       this.#contentType = String(headers['content-type'] ?? '')
       this.#isFault = isFault(this.#plan, status, this.#contentType)
       if (status >= 300 && status < 400 && status !== 304) throw this.#rubbish(`status ${status}: redirects are never followed`)
-      if (this.#plan.reshape !== undefined || this.#isFault || mustBeSearched(this.#plan, status, this.#service))
-        this.#collected = new Collected(headers)
+      if (this.#isFault || mustBeRead(this.#plan, status, this.#service)) this.#collected = new Collected(headers)
       else this.#startRelay(status, headers)
     } catch (error) {
       this.#fail(error)

@@ -4,9 +4,12 @@ import { type Collected, NOTHING } from './collected.ts'
 import { hiderOf, withoutCredential } from './credential.ts'
 import { TOWARDS_CALLER } from './headers.ts'
 
-/** An error that would pass untouched, of a backend for which the gate has a credential: it may repeat the request's headers. What answers HEAD has no body. */
-export const mustBeSearched = ({ request }: Plan, status: number, { auth }: Service): boolean =>
-  status >= 400 && auth !== null && request.method !== 'HEAD'
+/**
+ * An answer that is translated, and an error that would pass untouched, of a backend for which the gate has a credential: it may repeat the request's
+ * headers. What answers HEAD has no body.
+ */
+export const mustBeRead = ({ request, reshape }: Plan, status: number, { auth }: Service): boolean =>
+  reshape !== undefined || (status >= 400 && auth !== null && request.method !== 'HEAD')
 
 /** The backend's error as it came, but for the gate's credential. One that cannot be searched, being too long or encoded, is told in the gate's words. */
 export function relayedError(answer: WholeAnswer, { headers, isWhole }: Collected, service: Service, plan: Plan): LocalAnswer {
