@@ -147,9 +147,9 @@ function publicServer({ house: { corridor, ledger }, clock }: Life, running: () 
       const { name, errors } = faceAt(running().config.services, envelope.path)
       corridor.turnAway(envelope, fault, name, errors)
     },
-    refusedSocket: (address, code, reason) => {
+    refusedSocket: (address, code, reason, request) => {
       const { status } = ERRORS[code]
-      ledger.refused({ request: '-', tenant: DEFAULT_TENANT, address, method: '', route: '', service: 'gate', status, code, reason })
+      ledger.refused({ request, tenant: DEFAULT_TENANT, address, method: '', route: '', service: 'gate', status, code, reason })
     },
   })
 }

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
-import { type Clock, type ErrorCode, GatewayError, LIMITS } from '../kernel/index.ts'
+import { type Clock, type ErrorCode, GatewayError, LIMITS, newRequestId } from '../kernel/index.ts'
 import { judgedAnew, type Peer, peerOf, type TrustedNetworks } from './address.ts'
 import { breakBody } from './body.ts'
 import { Connections, connectionsMax } from './connections.ts'
@@ -31,7 +31,7 @@ export interface GateServerParts {
   /** An envelope that cannot be accepted: answered and recorded by the corridor. */
   readonly turnAway: (envelope: Envelope, fault: GatewayError) => void
   /** What llhttp refused, or a connection too many: there is no request to answer, only a socket. */
-  readonly refusedSocket: (address: string, code: ErrorCode, reason: string) => void
+  readonly refusedSocket: (address: string, code: ErrorCode, reason: string, id: string) => void
   /** Fixed for the management socket, whose caller is known by the file's mode. */
   readonly peer?: () => Peer
 }
@@ -42,6 +42,8 @@ interface Line {
   /** By which networks the peer was judged: a reload makes others. */
   judgedBy: TrustedNetworks
   latest: ServerResponse | null
+  /** The id of the request that it answers. */
+  latestId: string
   /** Requests that stand behind another. */
   queued: number
   /** It was told its last word; what still comes on it is nobody's request. */
@@ -66,6 +68,7 @@ export function createGateServer(parts: GateServerParts): Server {
     const networks = trusted()
     if (line.judgedBy !== networks) judgeAnew(line, networks)
     const { envelope, fault } = openEnvelope(incoming, outgoing, line.peer, networks, clock.monoMs())
+    line.latestId = envelope.id
     if (envelope.headers.upgrade) outgoing.shouldKeepAlive = false // llhttp loses what stands in the same packet behind the offer
     if (fault !== null) {
       turnAway(envelope, fault)
@@ -100,8 +103,8 @@ export function createGateServer(parts: GateServerParts): Server {
   server.on('connect', (_incoming: IncomingMessage, socket: Socket) => {
     // Node has taken its own listeners off, and a reset that nobody listens for would end the process.
     socket.on('error', () => {})
-    recordRefusal(parts, socket, 'BAD_REQUEST', 'connect')
-    if (mayStillAnswer(socket, null)) refuseSocket(socket, 'BAD_REQUEST')
+    const id = recordRefusal(parts, socket, 'BAD_REQUEST', 'connect')
+    if (mayStillAnswer(socket, null)) refuseSocket(socket, 'BAD_REQUEST', id)
     else socket.destroy()
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => onClientError(parts, error, socket))
@@ -147,7 +150,7 @@ function routeAsJudged(incoming: IncomingMessage, { path, query }: Envelope): vo
 
 function openLine({ peer, trusted }: GateServerParts, socket: Socket): Line {
   const judgedBy = trusted()
-  const line: Line = { peer: peer?.() ?? peerOf(socket, judgedBy), judgedBy, latest: null, queued: 0, refused: false }
+  const line: Line = { peer: peer?.() ?? peerOf(socket, judgedBy), judgedBy, latest: null, latestId: '', queued: 0, refused: false }
   LINES.set(socket, line)
   return line
 }
@@ -179,14 +182,14 @@ function onClientError(parts: GateServerParts, error: NodeJS.ErrnoException, soc
     socket.destroy()
     return
   }
-  const latest = LINES.get(socket)?.latest ?? null
+  const { latest = null, latestId = '' } = LINES.get(socket) ?? {}
   const broken = latest === null || latest.req.complete ? null : latest
   const code = (broken === null ? CLIENT_ERRORS : BODY_ERRORS)[error.code ?? ''] ?? 'BAD_REQUEST'
   const reason = error.code ?? error.message
   // A request that was let in is recorded by whoever has it, and once.
-  if (broken === null) recordRefusal(parts, socket, code, reason)
-  else breakBody(broken.req, new GatewayError(code, { reason }))
-  if (mayStillAnswer(socket, broken)) refuseSocket(socket, code)
+  const id = broken === null ? recordRefusal(parts, socket, code, reason) : latestId
+  if (broken !== null) breakBody(broken.req, new GatewayError(code, { reason }))
+  if (mayStillAnswer(socket, broken)) refuseSocket(socket, code, id)
   else socket.destroy()
 }
 
@@ -197,19 +200,21 @@ function mayStillAnswer(socket: Socket, broken: ServerResponse | null): boolean 
 }
 
 function refuse(parts: GateServerParts, socket: Socket, code: ErrorCode, reason: string): void {
-  recordRefusal(parts, socket, code, reason)
-  refuseSocket(socket, code)
+  refuseSocket(socket, code, recordRefusal(parts, socket, code, reason))
 }
 
-function recordRefusal(parts: GateServerParts, socket: Socket, code: ErrorCode, reason: string): void {
-  parts.refusedSocket(LINES.get(socket)?.peer.address ?? 'unknown', code, reason)
+/** Answers an id of its own: nobody could read a request, but caller and ledger must be able to speak of the same refusal. */
+function recordRefusal(parts: GateServerParts, socket: Socket, code: ErrorCode, reason: string): string {
+  const id = newRequestId()
+  parts.refusedSocket(LINES.get(socket)?.peer.address ?? 'unknown', code, reason, id)
+  return id
 }
 
 /** A last word on a socket that has no response object. */
-function refuseSocket(socket: Socket, code: ErrorCode): void {
+function refuseSocket(socket: Socket, code: ErrorCode, id: string): void {
   const line = LINES.get(socket)
   if (line !== undefined) line.refused = true
-  const { status, headers, body } = errorAnswer(new GatewayError(code), 'problem', '-')
+  const { status, headers, body } = errorAnswer(new GatewayError(code), 'problem', id)
   const head = Object.entries({ ...headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' })
   const lines = head.map(([name, value]) => `${name}: ${value}\r\n`).join('')
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}\r\n${lines}\r\n${body}`, () => socket.destroy())

@@ -78,6 +78,32 @@ describe('an offer to upgrade', () => {
 const HEAD = 'POST /chat/api/generate HTTP/1.1\r\nHost: gate\r\nTransfer-Encoding: chunked\r\n'
 const withKey = (): string => `${HEAD}X-API-Key: ${key.text}\r\n\r\n`
 
+describe('a refusal bears one id, in the answer and in the ledger', () => {
+  it.each([
+    ['headers that are too large', () => `GET / HTTP/1.1\r\nHost: gate\r\nX-A: ${'a'.repeat(20_000)}\r\n\r\n`],
+    ['what is no request', () => 'no request\r\n\r\n'],
+    ['CONNECT', () => 'CONNECT other:443 HTTP/1.1\r\nHost: other:443\r\n\r\n'],
+    ['a body that breaks', () => `${withKey()}5\r\n{"mod\r\nzz\r\n`],
+  ])('of %s', async (_what, bytes) => {
+    const { from, received } = await toTheEnd(bytes())
+    const id = /^x-request-id: (req_\w+)\r$/im.exec(received)?.[1]
+    expect(id).toBeDefined()
+    expect(await refusalsFrom(from)).toEqual([expect.objectContaining({ request: id })])
+  })
+
+  it('of a connection too many', async () => {
+    const ids: string[] = []
+    const server = await listen(smallServer({ refusedSocket: (_address, _code, _reason, id) => void ids.push(id) }))
+    const held = await rawCaller(server.port)
+    const second = await rawCaller(server.port)
+    await second.gone()
+    expect(ids).toEqual([expect.stringMatching(/^req_/)])
+    expect(second.received).toContain(`x-request-id: ${ids[0]}\r\n`)
+    held.leave('close')
+    await server.close()
+  })
+})
+
 describe('a broken request leaves one record', () => {
   it('when its chunks make no sense, and says whose it was', async () => {
     const { from, received } = await toTheEnd(`${withKey()}5\r\n{"mod\r\nzz\r\n`)
