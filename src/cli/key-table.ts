@@ -21,7 +21,7 @@ export class KeyTable {
 
   /** The page's rows, with the head over the first one. */
   page({ keys, total }: Pick<ListKeysAnswer, 'keys' | 'total'>): string {
-    if (total === 0) return 'No keys. Make one with: portcullis key generate -u NAME -s chat'
+    if (total === 0) return 'No keys. Make one with: scripts/apikey generate -u YOU -s all'
     const rows = keys.map((key) => this.#cells(key))
     const head = this.#widths === null ? [HEAD] : []
     this.#widths ??= HEAD.map((title, at) => Math.max(width(title), ...rows.map((row) => width(row[at] ?? ''))))

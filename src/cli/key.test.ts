@@ -108,7 +108,7 @@ describe('portcullis key, for keys that are there', () => {
     expect((await key(['list', '--all'])).out).toContain(one)
     expect((await key(['list', '--all', '--limit', '1'])).out).toContain('1 newest of 2')
     expect(JSON.parse((await key(['list', '--all', '--json'])).out)).toMatchObject({ total: 2, keys: [{ id: two }, { id: one }] })
-    expect((await key(['list', '-u', 'nobody'])).out).toContain('No keys')
+    expect((await key(['list', '-u', 'nobody'])).out).toContain('No keys. Make one with: scripts/apikey generate -u YOU -s all')
     for (const more of [[], ['-u', 'nobody'], ['--limit', '1']]) {
       const { out: text } = await key(['list', '--all', '--json', ...more])
       expect(text).toBe(`${JSON.stringify(JSON.parse(text), null, 2)}\n`)
