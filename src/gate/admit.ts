@@ -1,16 +1,16 @@
 import type { IntentEntry, LifecycleEntry, OutcomeEntry, RefusedEntry } from '../contract/index.ts'
 import {
   asGatewayError,
-  BodyRoom,
-  type BodyShare,
   credentialOf,
   dropBody,
   type Envelope,
   type ErrorShape,
   errorAnswer,
   mustBeTaken,
+  Room,
+  type Share,
 } from '../http/index.ts'
-import { type Clock, DEFAULT_TENANT, GatewayError, type KeyPrincipal, type Principal, Slots } from '../kernel/index.ts'
+import { type Clock, DEFAULT_TENANT, GatewayError, type KeyPrincipal, LIMITS, type Principal, Slots } from '../kernel/index.ts'
 import type { Hold } from '../limits/index.ts'
 import { intentOf, outcomeOf, refusalOf } from './entries.ts'
 import { type Ended, type Policy, Visit } from './visit.ts'
@@ -57,7 +57,7 @@ const NO_HOLD: Hold = { release() {}, refuse() {} }
 export function createCorridor(parts: CorridorParts): Corridor {
   const { clock, ledger, limits, observer } = parts
   const inFlight = new Slots<Visit>()
-  const room = new BodyRoom()
+  const room = new Room(LIMITS.bodiesInMemoryBytesMax)
   let draining = false
 
   /** The corridor. Each line is one of its steps, in the order of ARCHITECTURE.md; nothing else reaches a backend or changes state. */
@@ -108,7 +108,7 @@ export function createCorridor(parts: CorridorParts): Corridor {
     return recognised(visit, found)
   }
 
-  function roomFor(visit: Visit): BodyShare {
+  function roomFor(visit: Visit): Share {
     visit.room = room.of(visit.principal?.id ?? '')
     return visit.room
   }

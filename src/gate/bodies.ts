@@ -1,6 +1,6 @@
 import type { BodyPolicy, Route, Service } from '../catalog/index.ts'
 import { inspectOllamaBody } from '../dialects/index.ts'
-import { type BodyShare, type Envelope, parseObject, readBody, refuseAmbiguousKeys, scanObject } from '../http/index.ts'
+import { type Envelope, parseObject, readBody, refuseAmbiguousKeys, type Share, scanObject } from '../http/index.ts'
 import { GatewayError } from '../kernel/index.ts'
 import type { Policy, Visit } from './visit.ts'
 
@@ -20,7 +20,7 @@ function wantJson({ headers }: Envelope): void {
   }
 }
 
-function readJson({ envelope }: Visit, route: Route, room: BodyShare): Promise<Buffer> {
+function readJson({ envelope }: Visit, route: Route, room: Share): Promise<Buffer> {
   wantJson(envelope)
   return readBody(envelope, route.bodyBytesMax, room)
 }

@@ -1,6 +1,6 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context, Handler } from 'hono'
-import { type BodyShare, envelopeOf, parseObject, readBody, scanObject } from '../http/index.ts'
+import { envelopeOf, parseObject, readBody, type Share, scanObject } from '../http/index.ts'
 import type { Principal } from '../kernel/index.ts'
 import type { Corridor } from './admit.ts'
 import { answer, jsonAnswer } from './answer.ts'
@@ -57,7 +57,7 @@ export function ownerGuard(corridor: Corridor): OwnerGuard {
 }
 
 /** A body that is absent means no wishes: `disable` takes one and needs none. */
-async function readFields(visit: Visit, bytesMax: number, room: BodyShare): Promise<unknown> {
+async function readFields(visit: Visit, bytesMax: number, room: Share): Promise<unknown> {
   const body = await readBody(visit.envelope, bytesMax, room)
   visit.held(body.length)
   if (body.length === 0) return {}

@@ -1,5 +1,5 @@
 import type { Ending, Units } from '../contract/index.ts'
-import type { BodyShare, Envelope, ErrorShape } from '../http/index.ts'
+import type { Envelope, ErrorShape, Share } from '../http/index.ts'
 import type { GatewayError, Principal, Right, Slotted } from '../kernel/index.ts'
 
 /** What a route asks of whoever comes. A route line reads as one. */
@@ -12,7 +12,7 @@ export interface Policy {
   readonly route: string
   readonly errors: ErrorShape
   /** Reads and judges the body; absent where there is none, or where it is carried as it comes. */
-  readonly body?: (visit: Visit, room: BodyShare) => Promise<void>
+  readonly body?: (visit: Visit, room: Share) => Promise<void>
 }
 
 /** How a visit ended, whoever performed it. */
@@ -41,7 +41,7 @@ export class Visit implements Slotted {
   /** The body's fields, where the face translates them. */
   fields: Readonly<Record<string, unknown>> = NO_FIELDS
   /** Where a body that is read whole has its bytes. */
-  room: BodyShare | null = null
+  room: Share | null = null
   /** Bytes of a body that was read whole. */
   #bytesRead = 0
   /** The body, where it is carried as it comes: it counts itself, so that a cut one is told as far as it came. */

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { GatewayError, LIMITS, passed } from '../kernel/index.ts'
 import type { Envelope } from './envelope.ts'
 import { Pace } from './pace.ts'
-import type { BodyShare } from './room.ts'
+import type { Share } from './room.ts'
 
 /** The caller left while its body was still coming. There is nobody to answer; the ledger tells it apart from a wrong body. */
 const incomplete = (incoming: IncomingMessage): GatewayError =>
@@ -46,8 +46,13 @@ export function dropBody(incoming: IncomingMessage): void {
 
 const DROPPED = new WeakSet<IncomingMessage>()
 
+function roomFor({ length }: Buffer, room: Share): GatewayError | null {
+  const full = room.take(length)
+  return full === null ? null : new GatewayError('BODIES_FULL', { reason: full })
+}
+
 /** The whole body, for routes whose policy must read it. It takes room as it comes, and keeps it only if it comes whole. */
-export function readBody(envelope: Envelope, bytesMax: number, room: BodyShare): Promise<Buffer> {
+export function readBody(envelope: Envelope, bytesMax: number, room: Share): Promise<Buffer> {
   const { incoming, headers } = envelope
   if (headers.contentLength > bytesMax) return Promise.reject(tooLarge(bytesMax))
   // Who left while the key was being verified is told by no event any more.
@@ -68,7 +73,7 @@ export function readBody(envelope: Envelope, bytesMax: number, room: BodyShare):
     }
     const pace = new Pace(incoming, done)
     const onData = (chunk: Buffer): void => {
-      const full = pace.bytes + chunk.length > bytesMax ? tooLarge(bytesMax) : room.take(chunk.length)
+      const full = pace.bytes + chunk.length > bytesMax ? tooLarge(bytesMax) : roomFor(chunk, room)
       if (full !== null) {
         done(full)
         return

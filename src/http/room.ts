@@ -1,23 +1,21 @@
-import { GatewayError, LIMITS } from '../kernel/index.ts'
-
 /**
- * The memory for bodies that must be read before they may pass, for all requests together: a hundred callers with 32 MiB each would fill a machine.
- * One caller may have a quarter of it, or whoever lets large bodies trickle would keep everybody else out.
+ * Room that all requests share, counted in bytes: memory for bodies that must be read before they may pass, disk for uploads that must wait. One caller may
+ * have a quarter of it, or whoever lets large bodies trickle would keep everybody else out.
  */
-export class BodyRoom {
+export class Room {
   readonly #bytesMax: number
-  readonly #shares = new Map<string, BodyShare>()
+  readonly #shares = new Map<string, Share>()
   #bytes = 0
 
-  constructor(bytesMax: number = LIMITS.bodiesInMemoryBytesMax) {
+  constructor(bytesMax: number) {
     this.#bytesMax = bytesMax
   }
 
   /** What one caller has of it. There are as many as there are callers, and they are kept: making one for each request would cost more. */
-  of(caller: string): BodyShare {
+  of(caller: string): Share {
     const known = this.#shares.get(caller)
     if (known !== undefined) return known
-    const made = new BodyShare(this, Math.floor(this.#bytesMax / 4))
+    const made = new Share(this, Math.floor(this.#bytesMax / 4))
     this.#shares.set(caller, made)
     return made
   }
@@ -26,10 +24,10 @@ export class BodyRoom {
     return this.#bytes
   }
 
-  take(bytes: number): boolean {
-    if (this.#bytes + bytes > this.#bytesMax) return false
+  take(bytes: number): string | null {
+    if (this.#bytes + bytes > this.#bytesMax) return `${this.#bytes} of ${this.#bytesMax} bytes are taken`
     this.#bytes += bytes
-    return true
+    return null
   }
 
   give(bytes: number): void {
@@ -37,23 +35,22 @@ export class BodyRoom {
   }
 }
 
-export class BodyShare {
-  readonly #room: BodyRoom
+export class Share {
+  readonly #room: Room
   readonly #bytesMax: number
   #bytes = 0
 
-  constructor(room: BodyRoom, bytesMax: number) {
+  constructor(room: Room, bytesMax: number) {
     this.#room = room
     this.#bytesMax = bytesMax
   }
 
-  /** Null when there is room, and then it is taken. */
-  take(bytes: number): GatewayError | null {
-    if (this.#bytes + bytes > this.#bytesMax)
-      return new GatewayError('BODIES_FULL', { reason: `this caller has ${this.#bytes} bytes of bodies in memory` })
-    if (!this.#room.take(bytes)) return new GatewayError('BODIES_FULL', { reason: `${this.#room.bytes} bytes of bodies are in memory` })
-    this.#bytes += bytes
-    return null
+  /** Null when there is room, and then it is taken; else why there is none. */
+  take(bytes: number): string | null {
+    if (this.#bytes + bytes > this.#bytesMax) return `this caller has ${this.#bytes} of ${this.#bytesMax} bytes`
+    const full = this.#room.take(bytes)
+    if (full === null) this.#bytes += bytes
+    return full
   }
 
   give(bytes: number): void {

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Hono } from 'hono'
@@ -56,7 +57,7 @@ async function opsRoutes(): Promise<string[]> {
   const found: string[] = []
   for (const { method, path } of app.routes) {
     asked = null
-    const env = { incoming: { envelope: {} } } as unknown as GateEnv['Bindings'] // no socket: nothing is answered here
+    const env = { incoming: { envelope: {} }, outgoing: new EventEmitter() } as unknown as GateEnv['Bindings'] // no socket: nothing is answered here
     await app.request(path, { method }, env)
     const { right = 'open' } = (asked ?? {}) as Partial<Policy> // set by the corridor above
     found.push(`${method} ${path} ${right}`)

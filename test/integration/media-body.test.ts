@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { BodyRoom, type Envelope, openEnvelope, peerOf, readBody, trustedNetworks, Upload } from '../../src/http/index.ts'
+import { type Envelope, openEnvelope, peerOf, Room, readBody, trustedNetworks, Upload } from '../../src/http/index.ts'
 import { LIMITS } from '../../src/kernel/index.ts'
 import { until } from '../support/until.ts'
 
@@ -65,7 +65,9 @@ describe('an upload', () => {
     const upload = new Upload(envelope, 1_000_000)
     upload.resume()
     await expect(once(upload, 'end')).rejects.toMatchObject({ code: 'BODY_INCOMPLETE' })
-    await expect(readBody(envelope, 1_000_000, new BodyRoom().of('ada'))).rejects.toMatchObject({ code: 'BODY_INCOMPLETE' })
+    await expect(readBody(envelope, 1_000_000, new Room(LIMITS.bodiesInMemoryBytesMax).of('ada'))).rejects.toMatchObject({
+      code: 'BODY_INCOMPLETE',
+    })
   })
 
   it('that nobody wants any more may come for a while, and no longer', async () => {
@@ -94,7 +96,7 @@ describe('an upload', () => {
 
 describe('a body that is read whole', () => {
   it('has its bytes of the room, and none when it does not come whole', async () => {
-    const room = new BodyRoom(40)
+    const room = new Room(40)
     const ada = room.of('ada')
     const whole = await arriving()
     whole.sender.end('last')
@@ -110,7 +112,7 @@ describe('a body that is read whole', () => {
   })
 
   it('of one caller cannot take the room of the others', async () => {
-    const room = new BodyRoom(40)
+    const room = new Room(40)
     room.of('eve').take(10)
     const more = await arriving()
     await expect(readBody(more.envelope, 1_000, room.of('eve'))).rejects.toMatchObject({ code: 'BODIES_FULL' })
@@ -120,7 +122,7 @@ describe('a body that is read whole', () => {
   })
 
   it('finds no room when all have taken theirs', async () => {
-    const room = new BodyRoom(40)
+    const room = new Room(40)
     for (const caller of ['a', 'b', 'c', 'd']) room.of(caller).take(10)
     const { envelope } = await arriving()
     await expect(readBody(envelope, 1_000, room.of('e'))).rejects.toMatchObject({ code: 'BODIES_FULL' })

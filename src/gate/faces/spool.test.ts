@@ -26,7 +26,7 @@ async function openFiles(): Promise<number[]> {
 describe('the spool', () => {
   it('gives a file back framed, once, and lets it go', async () => {
     const spool = createSpool({ dir, bytesMax: 100 })
-    const kept = await spool.keep(source('so', 'und'))
+    const kept = await spool.keep('ada', source('so', 'und'))
     expect([kept.bytes, spool.bytes]).toEqual([5, 5])
     const whole = Buffer.concat(await kept.between(Buffer.from('<'), Buffer.from('>')).toArray())
     expect(String(whole)).toBe('<sound>')
@@ -36,7 +36,7 @@ describe('the spool', () => {
 
   it('keeps files that have no name and that nobody else may open', async () => {
     const spool = createSpool({ dir, bytesMax: 100 })
-    const kept = await spool.keep(source('sound'))
+    const kept = await spool.keep('ada', source('sound'))
     expect(readdirSync(dir)).toEqual([])
     expect(await openFiles()).toEqual([0o600])
     kept.letGo()
@@ -45,15 +45,17 @@ describe('the spool', () => {
     await until(async () => (await openFiles()).length === 0, { withinMs: 1_000, what: 'the file to be closed' })
   })
 
-  it('has one bound for all', async () => {
-    const spool = createSpool({ dir, bytesMax: 8 })
-    const first = await spool.keep(source('sound'))
-    await expect(spool.keep(source('so', 'und'))).rejects.toMatchObject({ code: 'SPOOL_FULL', status: 503 })
-    expect(spool.bytes).toBe(5)
+  it('has one bound for all, and a quarter of it for each', async () => {
+    const spool = createSpool({ dir, bytesMax: 20 })
+    const first = await spool.keep('ada', source('sound'))
+    await expect(spool.keep('ada', source('s'))).rejects.toMatchObject({ code: 'SPOOL_FULL', status: 503 })
+    const others = await Promise.all(['eve', 'bob', 'joe'].map((caller) => spool.keep(caller, source('so', 'und'))))
+    expect(spool.bytes).toBe(20)
+    await expect(spool.keep('kim', source('s'))).rejects.toMatchObject({ code: 'SPOOL_FULL', status: 503 })
     first.letGo()
-    const second = await spool.keep(source('8 bytes!'))
-    expect(spool.bytes).toBe(8)
-    second.letGo()
+    const second = await spool.keep('kim', source('5 byt'))
+    expect(spool.bytes).toBe(20)
+    for (const kept of [second, ...others]) kept.letGo()
     await until(async () => (await openFiles()).length === 0, { withinMs: 1_000, what: 'the files to be closed' })
   })
 
@@ -63,17 +65,17 @@ describe('the spool', () => {
       yield Buffer.from('so')
       throw new Error('left')
     })()
-    await expect(spool.keep(broken)).rejects.toThrow('left')
+    await expect(spool.keep('ada', broken)).rejects.toThrow('left')
     expect(spool.bytes).toBe(0)
     await until(async () => (await openFiles()).length === 0, { withinMs: 1_000, what: 'the file to be closed' })
   })
 
   it('lets a file go when its reader leaves in the middle, or never begins', async () => {
-    const spool = createSpool({ dir, bytesMax: 10_000_000 })
-    const large = await spool.keep(Readable.from([Buffer.alloc(4_000_000)]))
+    const spool = createSpool({ dir, bytesMax: 40_000_000 })
+    const large = await spool.keep('ada', Readable.from([Buffer.alloc(4_000_000)]))
     const body = large.between(Buffer.from('<'), Buffer.from('>'))
     for await (const part of body) if (part.length > 1) break
-    const unread = (await spool.keep(source('sound'))).between(Buffer.from('<'), Buffer.from('>'))
+    const unread = (await spool.keep('ada', source('sound'))).between(Buffer.from('<'), Buffer.from('>'))
     unread.destroy()
     await until(() => spool.bytes === 0, { withinMs: 1_000, what: 'both files to be let go' })
     await until(async () => (await openFiles()).length === 0, { withinMs: 1_000, what: 'both files to be closed' })
@@ -83,12 +85,12 @@ describe('the spool', () => {
     const taken = join(dir, 'taken')
     writeFileSync(taken, '')
     const spool = createSpool({ dir: taken, bytesMax: 100 })
-    await expect(spool.keep(source('sound'))).rejects.toMatchObject({ code: 'SPOOL_FULL', reason: expect.stringContaining('taken') })
+    await expect(spool.keep('ada', source('sound'))).rejects.toMatchObject({ code: 'SPOOL_FULL', reason: expect.stringContaining('taken') })
   })
 
   it('closes a file whose name could not be taken away', async () => {
     const spool = createSpool({ dir, bytesMax: 100 })
-    const keeping = spool.keep(source('sound'))
+    const keeping = spool.keep('ada', source('sound'))
     // The file is made in another thread. While this one is held up here, somebody else takes the name away, and the spool will find none.
     const giveUpAt = performance.now() + 5_000
     while (readdirSync(dir).length === 0 && performance.now() < giveUpAt);

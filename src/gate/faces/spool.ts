@@ -2,6 +2,7 @@ import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { makeFolder } from '../../files/index.ts'
+import { Room } from '../../http/index.ts'
 import { GatewayError, randomBase62 } from '../../kernel/index.ts'
 import { BUFFERED_BYTES } from './form.ts'
 
@@ -14,7 +15,7 @@ export interface SpooledFile {
 }
 
 export interface Spool {
-  keep(source: AsyncIterable<Buffer>): Promise<SpooledFile>
+  keep(caller: string, source: AsyncIterable<Buffer>): Promise<SpooledFile>
   /** On disk at this moment, for all requests together. */
   readonly bytes: number
 }
@@ -32,22 +33,23 @@ const full = (reason: string, cause?: unknown): GatewayError =>
   })
 
 export function createSpool({ dir, bytesMax }: SpoolOptions): Spool {
-  let held = 0
+  const room = new Room(bytesMax)
 
-  async function keep(source: AsyncIterable<Buffer>): Promise<SpooledFile> {
+  async function keep(caller: string, source: AsyncIterable<Buffer>): Promise<SpooledFile> {
+    const share = room.of(caller)
     const file = await openNameless(dir)
     let bytes = 0
     let kept = true
     const letGo = (): void => {
       if (!kept) return
       kept = false
-      held -= bytes
+      share.give(bytes)
       void file.close().catch(() => {}) // there is nothing left that could be lost
     }
     try {
       for await (const chunk of source) {
-        if (held + chunk.length > bytesMax) throw full(`the spool holds ${held} of ${bytesMax} bytes`)
-        held += chunk.length
+        const why = share.take(chunk.length)
+        if (why !== null) throw full(`spool: ${why}`)
         bytes += chunk.length
         await append(file, chunk)
       }
@@ -61,7 +63,7 @@ export function createSpool({ dir, bytesMax }: SpoolOptions): Spool {
   return {
     keep,
     get bytes() {
-      return held
+      return room.bytes
     },
   }
 }

@@ -44,7 +44,9 @@ export function transcribeFace({ dialect }: Service, { bodyBytesMax }: Route, { 
         refuseKeyInUrl(envelope, [made.request.path]) // some backends take what was a field of the form in their URL
         return made
       }
-      return form.optionsCameFirst ? plan(arrivingAudio(form, file)) : await planSpooled(form, file, spool, plan)
+      return form.optionsCameFirst
+        ? plan(arrivingAudio(form, file))
+        : await planSpooled(form, file, (stream) => spool.keep(visit.principal?.id ?? '', stream), plan)
     } catch (error) {
       form.abandon()
       throw error
@@ -52,10 +54,12 @@ export function transcribeFace({ dialect }: Service, { bodyBytesMax }: Route, { 
   }
 }
 
+type Keep = (stream: FormFile['stream']) => ReturnType<Spool['keep']>
+
 /** Its options may still follow the file, and some backends want them before it: so it waits on disk until the form is whole. */
-async function planSpooled(form: FormReader, file: FormFile, spool: Spool, plan: (audio: Audio) => Plan): Promise<Plan> {
+async function planSpooled(form: FormReader, file: FormFile, keep: Keep, plan: (audio: Audio) => Plan): Promise<Plan> {
   const { filename, contentType, stream } = file
-  const spooled = await spool.keep(stream).catch((error: unknown) => {
+  const spooled = await keep(stream).catch((error: unknown) => {
     throw form.error ?? error
   })
   try {
