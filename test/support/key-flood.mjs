@@ -1,9 +1,13 @@
 // Attackers with keys that are none, in a process of their own: their work is not the gate's.
 // Told over IPC: { say: 'begin', port, attackers, everyMs, keys } · { say: 'end' }. The second is answered, when all attempts are, with what became of them.
 import { connect } from 'node:net'
+import { setPriority } from 'node:os'
 
 const CONNECTIONS_EACH = 3 // two may wait for argon2, and one is told off at once
 const ATTEMPTS_PER_ADDRESS = 15 // fewer than get an address throttled
+
+// Real attackers bring processors of their own; these share the gate's.
+setPriority(10)
 
 const BODY = '{"model":"m","prompt":"hello","stream":false}'
 const bytesFor = (key) =>
