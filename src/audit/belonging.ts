@@ -1,4 +1,15 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { shellWord } from '../files/index.ts'
 import { reasonOf } from '../kernel/index.ts'
@@ -20,6 +31,8 @@ export interface Pair {
  * and sign on, and the ledger's own key could verify neither part; another ledger under this key would overwrite the one seal that vouches for the first.
  */
 export async function assertBelonging(pair: Pair): Promise<void> {
+  // Whoever is to make the directory says better what is wrong with that.
+  if (statSync(pair.keyDir, { throwIfNoEntry: false })?.isDirectory() === false) return
   const remembered = rememberedIn(pair.keyDir)
   // Before the key: whoever wrote a segment has had its key before.
   const head = await newestHead(pair.file)
