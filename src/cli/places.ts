@@ -39,8 +39,10 @@ export function explainPlaces(thrown: unknown, { dataDir, ledgerFile }: Places):
 /** Like existsSync, which says of a path that this user may not look at that it is not there. */
 export function isThere(path: string): boolean {
   try {
-    return statSync(path, { throwIfNoEntry: false }) !== undefined
+    statSync(path) // its throwIfNoEntry: false hides ENOTDIR, too, on Node 24
+    return true
   } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return false
     throw unusable(thrown, path)
   }
 }
