@@ -1,5 +1,6 @@
 import type { ImportKeysAnswer, KeyView, KeyWithSecret as KeyWithSecretView, ListKeysAnswer, ValidateKeyAnswer } from '../contract/index.ts'
 import type { ImportReport, KeyInfo, KeyList, KeyVerdict, KeyWithSecret } from '../identity/index.ts'
+import { formatMicro } from '../kernel/index.ts'
 
 /** Every field that leaves is named here: a column added to the store is not shown until somebody writes it down. */
 export const presentKey = (key: KeyInfo): KeyView => ({
@@ -10,6 +11,12 @@ export const presentKey = (key: KeyInfo): KeyView => ({
   state: key.state,
   rate: key.rate,
   concurrency: key.concurrency,
+  tokens_per_minute: key.tokensPerMinute,
+  budget_day: maybeMoney(key.budgetDayMicro),
+  budget_month: maybeMoney(key.budgetMonthMicro),
+  models: key.models && [...key.models],
+  networks: key.networks && [...key.networks],
+  log_content: key.logContent,
   created_at: timeText(key.createdMs),
   expires_at: maybeTime(key.expiresMs),
   disabled_at: maybeTime(key.disabledMs),
@@ -33,5 +40,6 @@ export const presentImport = ({ imported, disabled, unchanged, skipped }: Import
   skipped: skipped.map(({ entry, why }) => ({ entry, why })),
 })
 
+const maybeMoney = (micro: number | null) => (micro === null ? null : formatMicro(micro))
 const timeText = (ms: number) => new Date(ms).toISOString()
 const maybeTime = (ms: number | null) => (ms === null ? null : timeText(ms))

@@ -79,14 +79,22 @@ function units(used: Units): string {
   return `{${text}}`
 }
 
-export const intentBody = (e: IntentEntry, ms: number, seq: number): string => base('intent', ms, seq) + about(e)
+export function intentBody(e: IntentEntry, ms: number, seq: number): string {
+  let text = base('intent', ms, seq) + about(e)
+  if (e.units !== undefined) text += `,"units":${units(e.units)}`
+  if (e.cost_micro !== undefined) text += `,"cost_micro":${number(e.cost_micro)}`
+  return text
+}
 
 export function outcomeBody(e: OutcomeEntry, ms: number, seq: number): string {
   let text = `${base('outcome', ms, seq)}${about(e)},"status":${number(e.status)}`
   if (e.code !== undefined) text += `,"code":${quoted(e.code)}`
   if (e.reason !== undefined) text += `,"reason":${quoted(e.reason)}`
   text += `,"bytes_in":${number(e.bytes_in)},"bytes_out":${number(e.bytes_out)}`
+  if (e.endpoint !== undefined) text += `,"endpoint":${quoted(e.endpoint)}`
+  if (e.passed_over !== undefined) text += `,"passed_over":${quoted(e.passed_over)}`
   if (e.units !== undefined) text += `,"units":${units(e.units)}`
+  if (e.cost_micro !== undefined) text += `,"cost_micro":${number(e.cost_micro)}`
   if (e.estimated !== undefined) text += ',"estimated":true'
   if (e.first_byte_ms !== undefined) text += `,"first_byte_ms":${number(e.first_byte_ms)}`
   return `${text},"total_ms":${number(e.total_ms)},"ended":${quoted(e.ended)}`

@@ -90,5 +90,6 @@ function crashed(line: string, lastMs: number): OutcomeEntry | null {
   if (!intent) return null
   // It ran at least until the last line that was written; nothing else is known of it.
   const ranMs = Math.max(0, lastMs - Date.parse(intent.time))
-  return { ...aboutOf(intent), status: 0, bytes_in: 0, bytes_out: 0, estimated: true, total_ms: ranMs, ended: 'crashed' }
+  const { units, cost_micro } = intent
+  return { ...aboutOf(intent), units, cost_micro, status: 0, bytes_in: 0, bytes_out: 0, estimated: true, total_ms: ranMs, ended: 'crashed' }
 }

@@ -1,8 +1,10 @@
 export { BUILTIN } from './builtin.ts'
 export { type BackendHealth, createHealth, type Health, type Probe } from './health.ts'
+export { type Endpoint, type EndpointRef, type Model, type Models, type Place, PROTOCOLS, type Protocol, protocolsOf } from './model.ts'
 export { type BackendQueue, createQueue, type Release } from './queue.ts'
 export { parseRouteLine, toService } from './routes.ts'
 export {
+  type Backend,
   type BodyPolicy,
   type Deadlines,
   DIALECTS,

@@ -65,6 +65,7 @@ export function toService(settings: ServiceSettings): Service {
   const { routeLines: _lines, ...rest } = settings
   return {
     ...rest,
+    abort: 'cancel',
     routes: Object.hasOwn(BUILTIN, settings.name) ? builtinRoutes(settings) : configuredRoutes(settings),
     errors: own(ERROR_SHAPES, settings.name) ?? 'problem',
   }

@@ -2,8 +2,21 @@ import type { ErrorShape } from '../http/index.ts'
 import type { Right, Secret } from '../kernel/index.ts'
 
 /** The languages that backends speak. */
-export const DIALECTS = ['ollama', 'speak', 'a1111', 'asr', 'openai', 'whispercpp', 'plain'] as const
+export const DIALECTS = ['ollama', 'speak', 'a1111', 'asr', 'openai', 'anthropic', 'whispercpp', 'plain'] as const
 export type DialectName = (typeof DIALECTS)[number]
+
+/** What the carrier must know of whatever it carries to: a service of the gate, or an endpoint of a model. */
+export interface Backend {
+  readonly name: string
+  readonly url: string
+  readonly dialect: DialectName
+  readonly deadlines: Deadlines
+  /** Requests there at once; 0 is no limit. What is above waits in our own queue. */
+  readonly concurrency: number
+  readonly auth: { readonly header: string; readonly value: Secret } | null
+  /** What becomes of a request whose caller has left: it is cancelled there, or read to its end and thrown away, for providers who charge for all of it. */
+  readonly abort: 'cancel' | 'drain'
+}
 
 /** What a route does. `raw` is the same protocol on both sides: bytes pass untouched. */
 export type OperationName = 'raw' | 'speech' | 'voices' | 'image' | 'simple-image' | 'image-models' | 'image-samplers' | 'transcribe'
@@ -32,23 +45,16 @@ export interface Deadlines {
   readonly totalMs: number
 }
 
-export interface Service {
-  readonly name: string
+export interface Service extends Backend {
   readonly enabled: boolean
   readonly prefix: string
-  readonly url: string
-  readonly dialect: DialectName
   readonly routes: readonly Route[]
-  readonly deadlines: Deadlines
   readonly bodyBytesMax: number
-  /** Requests at the backend at once; 0 is no limit. What is above waits in our own queue. */
-  readonly concurrency: number
-  readonly auth: { readonly header: string; readonly value: Secret } | null
   readonly allowCloudModels: boolean
   readonly errors: ErrorShape
 }
 
 /** A service as configuration gives it: its own routes are still text, and the built-in ones come from their table. */
-export interface ServiceSettings extends Omit<Service, 'routes' | 'errors'> {
+export interface ServiceSettings extends Omit<Service, 'routes' | 'errors' | 'abort'> {
   readonly routeLines: readonly string[]
 }

@@ -1,3 +1,4 @@
+export * from './entities.ts'
 export * from './issues.ts'
 export * from './keys.ts'
 export * from './ledger.ts'

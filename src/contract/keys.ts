@@ -3,15 +3,17 @@ import { LIMITS } from '../kernel/index.ts'
 
 /** Wire shapes of key management, spoken over the management socket now and the admin API later. */
 const rightsText = z.array(z.string().min(1).max(64)).min(1).max(64)
-const rateText = z.string().regex(/^[1-9]\d{0,8}\/(s|m|h|d)$/, 'must be a rate such as 60/m, 1000/h or 5000/d')
+export const rateText = z.string().regex(/^[1-9]\d{0,8}\/(s|m|h|d)$/, 'must be a rate such as 60/m, 1000/h or 5000/d')
+
+export const userName = z
+  .string()
+  .trim()
+  .min(1)
+  .max(64)
+  .regex(/^[\p{L}\p{N}._@+-]+$/u, 'may hold letters, digits and . _ @ + - only')
 
 export const createKeyInput = z.strictObject({
-  user: z
-    .string()
-    .trim()
-    .min(1)
-    .max(64)
-    .regex(/^[\p{L}\p{N}._@+-]+$/u, 'may hold letters, digits and . _ @ + - only'),
+  user: userName,
   rights: rightsText,
   description: z.string().max(256).default(''),
   expires_days: z.number().int().min(1).max(36_500).nullable().default(null),
@@ -57,6 +59,13 @@ export const keyView = z.object({
   state: keyState,
   rate: z.string().nullable(),
   concurrency: z.number().int(),
+  tokens_per_minute: z.number().int().nullable(),
+  budget_day: z.string().nullable(),
+  budget_month: z.string().nullable(),
+  /** The models it may use, and the networks it may be used from; null is all of them. */
+  models: z.array(z.string()).nullable(),
+  networks: z.array(z.string()).nullable(),
+  log_content: z.boolean(),
   created_at: z.string(),
   expires_at: z.string().nullable(),
   disabled_at: z.string().nullable(),

@@ -44,7 +44,14 @@ export const unitsSchema = z.record(z.string(), z.number())
 /** What was used, by unit: tokens_in, tokens_out, characters, images, seconds … */
 export type Units = z.infer<typeof unitsSchema>
 
-export const intentLine = z.object({ ...base, event: z.literal('intent'), ...about, hash: z.string() })
+export const intentLine = z.object({
+  ...base,
+  event: z.literal('intent'),
+  ...about,
+  units: unitsSchema.optional(), // what the request is known to use before it is answered, estimated; a crash is settled by it
+  cost_micro: z.number().int().optional(), // what that costs, in millionths
+  hash: z.string(),
+})
 
 export const outcomeLine = z.object({
   ...base,
@@ -55,7 +62,10 @@ export const outcomeLine = z.object({
   reason: z.string().optional(), // private reason, at most 256 characters, made visible
   bytes_in: z.number().int(),
   bytes_out: z.number().int(),
+  endpoint: z.string().optional(), // which of a model's endpoints served
+  passed_over: z.string().optional(), // those that were to serve before it, and why they did not
   units: unitsSchema.optional(),
+  cost_micro: z.number().int().optional(), // what they cost, in millionths; absent when nothing has a price
   estimated: z.literal(true).optional(), // units were estimated, not reported by the backend
   first_byte_ms: z.number().optional(),
   total_ms: z.number(),

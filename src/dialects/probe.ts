@@ -8,6 +8,7 @@ const PROBES: Readonly<Record<DialectName, Probe>> = {
   ollama: { path: '/api/version', up: answers200 },
   speak: { path: '/health', up: answersAtAll }, // other wrappers have no such route and answer 404, which proves as much
   openai: { path: '/v1/models', up: answersAtAll },
+  anthropic: { path: '/v1/models', up: answersAtAll },
   a1111: { path: '/sdapi/v1/samplers', up: answers200 },
   asr: { path: '/docs', up: answersAtAll },
   whispercpp: { path: '/health', up: answersAtAll }, // it hides errors, its 503 while loading too, behind 404

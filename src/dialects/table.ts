@@ -12,6 +12,7 @@ const DIALECTS: Readonly<Record<DialectName, Partial<Operations>>> = {
   ollama: {},
   speak: speakOperations,
   openai: { ...openaiSpeech, ...openaiTranscription },
+  anthropic: {},
   a1111: a1111Operations,
   asr: asrOperations,
   whispercpp: whisperCppOperations,

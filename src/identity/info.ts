@@ -13,6 +13,12 @@ export interface KeyInfo {
   readonly state: KeyState
   readonly rate: string | null
   readonly concurrency: number
+  readonly tokensPerMinute: number | null
+  readonly budgetDayMicro: number | null
+  readonly budgetMonthMicro: number | null
+  readonly models: readonly string[] | null
+  readonly networks: readonly string[] | null
+  readonly logContent: boolean
   readonly createdMs: number
   readonly expiresMs: number | null
   readonly disabledMs: number | null
@@ -38,8 +44,14 @@ export function infoOf(record: KeyRecord, nowMs: number): KeyInfo {
     rights: [...fields.rights],
     description: fields.description,
     state: stateOf(record, nowMs),
-    rate: fields.limits.rate && formatRate(fields.limits.rate),
+    rate: fields.limits.rates[0] ? formatRate(fields.limits.rates[0]) : null,
     concurrency: fields.limits.concurrency,
+    tokensPerMinute: fields.limits.tokensPerMinute,
+    budgetDayMicro: fields.limits.budgetDayMicro,
+    budgetMonthMicro: fields.limits.budgetMonthMicro,
+    models: null,
+    networks: null,
+    logContent: false,
     createdMs: fields.createdMs,
     expiresMs: Number.isFinite(record.expiresMs) ? record.expiresMs : null,
     disabledMs: record.disabledMs,

@@ -1,4 +1,4 @@
-import { asKeyId, asTenantId, asUserId, type KeyLimits, parseRate, type Right, reasonOf, rightsOf } from '../kernel/index.ts'
+import { type Allowance, asKeyId, asTenantId, asUserId, NO_LIMITS, parseRate, type Right, reasonOf, rightsOf } from '../kernel/index.ts'
 import type { IdentityLog } from './log.ts'
 import { KeyRecord } from './record.ts'
 import type { KeyRow } from './store.ts'
@@ -6,7 +6,7 @@ import type { KeyRow } from './store.ts'
 /** Rows into records. What many keys have alike (rights, limits, user, tenant) is one object for them all: a driver makes a text anew for each row. */
 export class RecordMaker {
   readonly #rights = new Map<string, ReadonlySet<Right>>()
-  readonly #limits = new Map<string, KeyLimits>()
+  readonly #limits = new Map<string, Allowance>()
   readonly #texts = new Map<string, string>()
 
   /** Null for a row that no version of ours wrote: one damaged row must not keep every other key out. */
@@ -63,13 +63,13 @@ export class RecordMaker {
     return rights
   }
 
-  limits(rateText: string | null, concurrency: number): KeyLimits {
+  limits(rateText: string | null, concurrency: number): Allowance {
     const name = `${rateText ?? ''} ${concurrency}`
     const known = this.#limits.get(name)
     if (known) return known
     const rate = rateText === null ? null : parseRate(rateText)
     if (rateText !== null && rate === null) throw new TypeError(`${rateText} is no rate`)
-    const limits = Object.freeze({ rate, concurrency })
+    const limits = Object.freeze({ ...NO_LIMITS, rates: rate === null ? [] : [rate], concurrency })
     this.#limits.set(name, limits)
     return limits
   }

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { KeyId, KeyLimits, KeyPrincipal, Right, TenantId, UserId } from '../kernel/index.ts'
+import { type Allowance, type KeyId, type KeyPrincipal, NO_LIMITS, type Right, type TenantId, type UserId } from '../kernel/index.ts'
 
 export interface KeyFields {
   readonly id: KeyId
@@ -8,7 +8,7 @@ export interface KeyFields {
   readonly user: string
   readonly rights: ReadonlySet<Right>
   readonly description: string
-  readonly limits: KeyLimits
+  readonly limits: Allowance
   readonly createdMs: number
   readonly legacySource: string | null
   /** HMAC of an imported key under the lookup pepper, hex; null for our own format. */
@@ -137,6 +137,7 @@ export class KeyRecord {
 }
 
 function principalOf(fields: KeyFields, oldSecret: boolean): KeyPrincipal {
-  const { tenant, id, user, rights, limits } = fields
-  return Object.freeze({ tenant, kind: 'key' as const, id, user, rights, limits, oldSecret })
+  const { tenant, id, user, userId, rights, limits } = fields
+  const owner = { id: userId, limits: NO_LIMITS }
+  return Object.freeze({ tenant, kind: 'key' as const, id, user, rights, limits, owner, models: null, logContent: false, oldSecret })
 }

@@ -31,9 +31,13 @@ export const ERRORS = {
   // may you
   FORBIDDEN: { status: 403, title: 'This key may not do that' },
   NOT_FOUND: { status: 404, title: 'There is nothing at this path' },
+  MODEL_NOT_FOUND: { status: 404, title: 'There is no such model, or this key may not use it' },
   // within limits
   RATE_LIMITED: { status: 429, title: 'The rate of this key is used up' },
   CONCURRENCY_LIMITED: { status: 429, title: 'This key has too many requests in flight', retryAfterS: 1 },
+  TOKENS_LIMITED: { status: 429, title: 'The tokens of this minute are used up' },
+  BUDGET_EXHAUSTED: { status: 429, title: 'The budget of this day or month is used up' },
+  BALANCE_EXHAUSTED: { status: 402, title: 'The balance of this user is used up' },
   QUEUE_FULL: { status: 429, title: 'The queue of this backend is full', retryAfterS: 5 },
   // body
   BODY_TOO_LARGE: { status: 413, title: 'The body is larger than this route takes' },
@@ -44,6 +48,7 @@ export const ERRORS = {
   BODY_AMBIGUOUS: { status: 400, title: 'A key of the JSON body is repeated or spelled in another case' },
   BODY_INVALID: { status: 400, title: 'The body does not have the shape that this route takes' },
   UNSUPPORTED_MEDIA: { status: 415, title: 'This route does not take that content type or content encoding' },
+  MODEL_UNSUITABLE: { status: 400, title: 'This model cannot do what this route asks' },
   POLICY_REFUSED: { status: 403, title: 'The body asks for something that this key may not do' },
   BODIES_FULL: { status: 503, title: 'There is no room in memory for another body at this moment', retryAfterS: 5 },
   SPOOL_FULL: { status: 503, title: 'There is no room to put this upload aside at this moment', retryAfterS: 10 },
@@ -56,6 +61,7 @@ export const ERRORS = {
   UPSTREAM_DIED: { status: 502, title: 'The backend broke off or answered with rubbish', neverRetry: true },
   UPSTREAM_REFUSED: { status: 502, title: 'The backend answered with an error', neverRetry: true },
   UPSTREAM_REJECTED: { status: 400, title: 'The backend does not accept this request' },
+  UPSTREAM_NO_MODEL: { status: 404, title: 'The backend does not have this model' },
   UPSTREAM_TIMEOUT: { status: 504, title: 'The backend did not answer in time', neverRetry: true },
   REVOKED: { status: 401, title: 'The key was disabled while the request ran' },
   // our own APIs
@@ -72,7 +78,15 @@ export interface GatewayErrorOptions {
   /** A public sentence that says more than the code's title. */
   readonly detail?: string
   readonly headers?: Readonly<Record<string, string>>
+  /** What the backend itself called it, where clients of its protocol act on that; see `http/faces.ts`. */
+  readonly hints?: ErrorHints
   readonly cause?: unknown
+}
+
+export interface ErrorHints {
+  readonly type?: string
+  readonly code?: string
+  readonly param?: string
 }
 
 /** What a caller can cause. Our own bugs are plain errors and assertions instead. */
@@ -82,6 +96,7 @@ export class GatewayError extends Error {
   readonly reason: string
   readonly detail: string
   readonly headers: Readonly<Record<string, string>>
+  readonly hints: ErrorHints | undefined
 
   constructor(code: ErrorCode, options: GatewayErrorOptions = {}) {
     super(options.reason ?? options.detail ?? ERRORS[code].title, { cause: options.cause })
@@ -89,6 +104,7 @@ export class GatewayError extends Error {
     this.reason = options.reason ?? options.detail ?? ''
     this.detail = options.detail ?? ERRORS[code].title
     this.headers = options.headers ?? {}
+    this.hints = options.hints
   }
 
   get spec(): ErrorSpec {

@@ -8,6 +8,9 @@ export type UserId = Id<'user'>
 export type KeyId = Id<'key'>
 export type RequestId = Id<'request'>
 export type RotationId = Id<'rotation'>
+export type EndpointId = Id<'endpoint'>
+export type ModelId = Id<'model'>
+export type CreditId = Id<'credit'>
 
 // The casts in this file are the only place where a plain string becomes an id.
 export const DEFAULT_TENANT = 'default' as TenantId
@@ -16,6 +19,8 @@ export const asTenantId = (value: string): TenantId => value as TenantId
 export const asUserId = (value: string): UserId => value as UserId
 export const asKeyId = (value: string): KeyId => value as KeyId
 export const asRotationId = (value: string): RotationId => value as RotationId
+export const asEndpointId = (value: string): EndpointId => value as EndpointId
+export const asModelId = (value: string): ModelId => value as ModelId
 
 const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
@@ -40,6 +45,9 @@ export function base62(value: number, width: number): string {
 export const newUserId = (): UserId => `usr_${randomBase62(16)}` as UserId
 export const newKeyId = (): KeyId => randomBase62(12) as KeyId
 export const newRotationId = (): RotationId => `rot_${randomBase62(16)}` as RotationId
+export const newEndpointId = (): EndpointId => `end_${randomBase62(16)}` as EndpointId
+export const newModelId = (): ModelId => `mod_${randomBase62(16)}` as ModelId
+export const newCreditId = (): CreditId => `crd_${randomBase62(16)}` as CreditId
 
 const processPrefix = randomBase62(8)
 let requestCount = 0

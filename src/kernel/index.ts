@@ -1,16 +1,24 @@
 export { type Clock, systemClock } from './clock.ts'
 export { passed } from './dead-buffers.ts'
-export { ERRORS, type ErrorCode, type ErrorSpec, GatewayError, type GatewayErrorOptions, reasonOf } from './errors.ts'
+export { ERRORS, type ErrorCode, type ErrorHints, type ErrorSpec, GatewayError, type GatewayErrorOptions, reasonOf } from './errors.ts'
 export {
+  asEndpointId,
   asKeyId,
+  asModelId,
   asRotationId,
   asTenantId,
   asUserId,
   base62,
+  type CreditId,
   DEFAULT_TENANT,
+  type EndpointId,
   type Id,
   type KeyId,
+  type ModelId,
+  newCreditId,
+  newEndpointId,
   newKeyId,
+  newModelId,
   newRequestId,
   newRotationId,
   newUserId,
@@ -21,6 +29,7 @@ export {
   type UserId,
 } from './ids.ts'
 export { LIMITS } from './limits.ts'
+export { BILLING_UNITS, type BillingUnit, costOf, formatMicro, MICRO, NO_PRICE, type Price, parseMicro } from './money.ts'
 export { networkOf } from './network.ts'
 export { own } from './own.ts'
 export * from './principal.ts'

@@ -1,4 +1,4 @@
-import type { KeyId, TenantId } from './ids.ts'
+import type { KeyId, TenantId, UserId } from './ids.ts'
 
 /** What a key may use, whatever the face it comes through. */
 export const CAPABILITIES = ['text', 'embedding', 'image', 'speech', 'transcription'] as const
@@ -39,16 +39,45 @@ export interface Principal {
 export interface KeyPrincipal extends Principal {
   readonly kind: 'key'
   readonly id: KeyId
-  readonly limits: KeyLimits
+  readonly limits: Allowance
+  readonly owner: KeyOwner
+  /** The models it may use; null is all of them. A name may end in `*`. */
+  readonly models: readonly string[] | null
+  /** Whether prompts and answers are kept. */
+  readonly logContent: boolean
   /** True when the secret used is the one before the last rotation, still within its grace period. */
   readonly oldSecret: boolean
 }
 
-export interface KeyLimits {
-  readonly rate: Rate | null
+/** The user a key belongs to, as of this moment: one object for the life of the process, so that a change is seen by every key at once. */
+export interface KeyOwner {
+  readonly id: UserId
+  readonly limits: Allowance
+}
+
+/** What a key, a user, a model or an endpoint may use. */
+export interface Allowance {
+  /** Of requests; each of them holds. */
+  readonly rates: readonly Rate[]
   /** 0 means no limit. */
   readonly concurrency: number
+  /** Null means no limit, here and below. */
+  readonly tokensPerMinute: number | null
+  readonly budgetDayMicro: number | null
+  readonly budgetMonthMicro: number | null
 }
+
+export const NO_LIMITS: Allowance = Object.freeze({
+  rates: Object.freeze([]),
+  concurrency: 0,
+  tokensPerMinute: null,
+  budgetDayMicro: null,
+  budgetMonthMicro: null,
+})
+
+/** Whether a list of names holds this one; `llama*` holds all that begin so. */
+export const namesModel = (names: readonly string[] | null, model: string): boolean =>
+  names === null || names.some((name) => (name.endsWith('*') ? model.startsWith(name.slice(0, -1)) : name === model))
 
 export interface Rate {
   readonly count: number

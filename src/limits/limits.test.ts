@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ManualClock, manualClock } from '../../test/support/clock.ts'
-import { asKeyId, DEFAULT_TENANT, type KeyPrincipal, LIMITS, parseRate } from '../kernel/index.ts'
+import { asKeyId, asUserId, DEFAULT_TENANT, type KeyPrincipal, LIMITS, NO_LIMITS, parseRate, type Rate } from '../kernel/index.ts'
 import { createLimits, type Limits } from './index.ts'
 import { SlidingWindow } from './window.ts'
 
@@ -13,13 +13,22 @@ beforeEach(() => {
 })
 afterEach(() => limits.close())
 
+const rateOf = (text: string): Rate => {
+  const rate = parseRate(text)
+  if (rate === null) throw new Error(`${text} is no rate`)
+  return rate
+}
+
 const keyWith = (rate: string | null, concurrency: number, id = 'k'): KeyPrincipal => ({
   tenant: DEFAULT_TENANT,
   kind: 'key',
   id: asKeyId(id),
   user: 'ada',
   rights: new Set(),
-  limits: { rate: rate === null ? null : parseRate(rate), concurrency },
+  limits: { ...NO_LIMITS, rates: rate === null ? [] : [rateOf(rate)], concurrency },
+  owner: { id: asUserId('usr_1'), limits: NO_LIMITS },
+  models: null,
+  logContent: false,
   oldSecret: false,
 })
 

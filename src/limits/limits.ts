@@ -59,9 +59,10 @@ export function createLimits({ clock }: { readonly clock: Clock }): Limits {
       }
       if (limits.concurrency > 0 && use.inFlight >= limits.concurrency) throw tooMany(id, limits.concurrency)
       // Last, because it counts the call: what refuses it after that has to take the count back.
-      if (limits.rate === null) return new Place(use, UNCOUNTED)
+      const [rate] = limits.rates
+      if (rate === undefined) return new Place(use, UNCOUNTED)
       const nowMs = clock.monoMs()
-      spend(use, id, limits.rate, nowMs)
+      spend(use, id, rate, nowMs)
       return new Place(use, nowMs)
     },
     stats: () => ({ keys: byKey.size, inFlight: [...byKey.values()].reduce((sum, use) => sum + use.inFlight, 0) }),

@@ -1,16 +1,35 @@
+import type { Generated } from 'kysely'
+
 /** Columns are named as in SQL; times are integer milliseconds, truth values 0 or 1, lists JSON text, so that every dialect stores them alike. */
 export interface Database {
   users: UsersTable
   keys: KeysTable
   key_use: KeyUseTable
   rotations: RotationsTable
+  endpoints: EndpointsTable
+  models: ModelsTable
+  model_endpoints: ModelEndpointsTable
+  credits: CreditsTable
+  projections: ProjectionsTable
+  usage_days: UsageDaysTable
+  log_days: LogDaysTable
 }
 
 export interface UsersTable {
   id: string
   tenant: string
   name: string
+  email: string | null
+  organisation: string | null
+  /** Millionths; null is not billed. Only ever changed by adding to it, so that credits and the projection's charges cannot undo each other. */
+  balance_micro: number | null
+  rate: string | null
+  concurrency: Generated<number>
+  tokens_per_minute: number | null
+  budget_day_micro: number | null
+  budget_month_micro: number | null
   created_ms: number
+  disabled_ms: number | null
   deleted_ms: number | null
 }
 
@@ -25,6 +44,15 @@ export interface KeysTable {
   description: string
   rate: string | null
   concurrency: number
+  tokens_per_minute: number | null
+  budget_day_micro: number | null
+  budget_month_micro: number | null
+  /** The models it may use, as a list; null is all of them. */
+  models: string | null
+  /** The networks it may be used from, as a list; null is all of them. */
+  networks: string | null
+  /** 1 where prompts and answers are kept. */
+  log_content: Generated<number>
   created_ms: number
   expires_ms: number | null
   disabled_ms: number | null
@@ -51,4 +79,89 @@ export interface RotationsTable {
   idempotency_key: string | null
   rotated_ms: number
   old_secret_until_ms: number
+}
+
+export interface EndpointsTable {
+  id: string
+  tenant: string
+  name: string
+  url: string
+  dialect: string
+  /** The protocols it speaks, as a list, where they are not those of its dialect. */
+  speaks: string | null
+  /** The provider's own key, sealed; the row's id is bound into it. */
+  sealed_key: string | null
+  rpm: number | null
+  per_day: number | null
+  concurrency: number
+  priority: number
+  abort: string
+  discover: number
+  created_ms: number
+  disabled_ms: number | null
+  deleted_ms: number | null
+}
+
+export interface ModelsTable {
+  id: string
+  tenant: string
+  /** The public id. */
+  name: string
+  capability: string
+  unit: string
+  price_in_micro: number
+  price_out_micro: number
+  rpm: number | null
+  per_day: number | null
+  /** The public id of the model that serves when none of its own endpoints can. */
+  fallback: string | null
+  options: string
+  created_ms: number
+  disabled_ms: number | null
+  deleted_ms: number | null
+}
+
+export interface ModelEndpointsTable {
+  model_id: string
+  /** An endpoint's id, or `builtin:<service>`. */
+  endpoint: string
+  /** The model's name there; null where the backend has no models to choose from. */
+  upstream: string | null
+  position: number
+}
+
+export interface CreditsTable {
+  id: string
+  user_id: string
+  amount_micro: number
+  time_ms: number
+  note: string
+}
+
+/** How far a projection has read the ledger: the sequence of the last line that it holds. */
+export interface ProjectionsTable {
+  name: string
+  seq: number
+}
+
+export interface UsageDaysTable {
+  /** UTC, `2026-11-21`. */
+  day: string
+  user_id: string
+  key_id: string
+  model: string
+  endpoint: string
+  requests: number
+  tokens_in: number
+  tokens_out: number
+  characters: number
+  images: number
+  milliseconds: number
+  cost_micro: number
+}
+
+/** Which days have a table of their own, and of what. */
+export interface LogDaysTable {
+  day: string
+  kind: 'requests' | 'contents'
 }

@@ -19,7 +19,7 @@ describe('the SQLite store', () => {
   it('is made with its schema, and opening it again migrates nothing', async () => {
     const file = join(dir, 'sub', 'portcullis.db')
     const first = await openStore({ file })
-    expect(first.migrated).toEqual(['0001-keys', '0002-keys-by-age'])
+    expect(first.migrated).toEqual(['0001-keys', '0002-keys-by-age', '0003-models', '0004-usage'])
     await first.close()
     const second = await openStore({ file })
     expect(second.migrated).toEqual([])

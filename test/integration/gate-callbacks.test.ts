@@ -9,7 +9,7 @@ import type { OutcomeEntry } from '../../src/contract/index.ts'
 import type { LocalAnswer, Plan } from '../../src/dialects/index.ts'
 import { type Carrier, type Corridor, createCarrier, createCorridor, type Policy, type Visit } from '../../src/gate/index.ts'
 import { createGateServer, envelopeOf, type GateEnv, trustedNetworks } from '../../src/http/index.ts'
-import { asKeyId, DEFAULT_TENANT, GatewayError, type KeyPrincipal, systemClock } from '../../src/kernel/index.ts'
+import { asKeyId, asUserId, DEFAULT_TENANT, GatewayError, type KeyPrincipal, NO_LIMITS, systemClock } from '../../src/kernel/index.ts'
 import { call } from '../support/caller.ts'
 import { type Behaviour, json } from '../support/hostile.ts'
 import { type Listening, listen } from '../support/server.ts'
@@ -33,7 +33,10 @@ const PRINCIPAL: KeyPrincipal = {
   id: asKeyId('AbCdEfGhIjKl'),
   user: 'ada',
   rights: new Set(['text']),
-  limits: { rate: null, concurrency: 1 },
+  limits: { ...NO_LIMITS, concurrency: 1 },
+  owner: { id: asUserId('usr_ada'), limits: NO_LIMITS },
+  models: null,
+  logContent: false,
   oldSecret: false,
 }
 const POLICY: Policy = { who: 'key', right: 'text', service: 'chat', route: '/chat/api/generate', errors: 'ollama' }
@@ -92,6 +95,7 @@ const serviceAt = (url: string, concurrency: number): Service => ({
   prefix: '/chat',
   url,
   dialect: 'ollama',
+  abort: 'cancel',
   routes: [],
   deadlines: { firstByteMs: 5_000, idleMs: 5_000, totalMs: 10_000 },
   bodyBytesMax: 1_000,

@@ -58,7 +58,7 @@ export class Traffic {
       ...(model === '' ? {} : { model }),
     }
     const totalMs = Math.round(random.skewed(medianMs))
-    const good: Omit<OutcomeEntry, keyof IntentEntry> = {
+    const good: Omit<OutcomeEntry, Exclude<keyof IntentEntry, 'units' | 'cost_micro'>> = {
       status: 200,
       bytes_in: random.int(120, 4_000),
       bytes_out: random.int(800, 60_000),

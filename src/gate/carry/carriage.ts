@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
-import type { Service } from '../../catalog/index.ts'
+import type { Backend } from '../../catalog/index.ts'
 import type { Ending } from '../../contract/index.ts'
 import type { LocalAnswer, Plan, StreamReader, StreamReport, WholeAnswer } from '../../dialects/index.ts'
 import { errorInBand } from '../../http/index.ts'
@@ -30,7 +30,7 @@ export type CarriageEnd = Ended & { readonly tell?: GatewayError | undefined }
 export class Carriage implements Dispatcher.DispatchHandler, Watched {
   slot = -1
   readonly #visit: Visit
-  readonly #service: Service
+  readonly #backend: Backend
   readonly #plan: Plan
   readonly #parts: CarriageParts
   readonly #outgoing: ServerResponse
@@ -53,9 +53,9 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   #endsLine = true
   #framing: Framing = 'node'
 
-  constructor(visit: Visit, service: Service, plan: Plan, parts: CarriageParts, settle: (end: CarriageEnd) => void) {
+  constructor(visit: Visit, backend: Backend, plan: Plan, parts: CarriageParts, settle: (end: CarriageEnd) => void) {
     this.#visit = visit
-    this.#service = service
+    this.#backend = backend
     this.#plan = plan
     this.#parts = parts
     this.#outgoing = visit.envelope.outgoing
@@ -87,7 +87,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
       this.#contentType = String(headers['content-type'] ?? '')
       this.#isFault = isFault(this.#plan, status, this.#contentType)
       if (status >= 300 && status < 400 && status !== 304) throw this.#rubbish(`status ${status}: redirects are never followed`)
-      if (this.#isFault || mustBeRead(this.#plan, status, this.#service)) this.#collected = new Collected(headers)
+      if (this.#isFault || mustBeRead(this.#plan, status, this.#backend)) this.#collected = new Collected(headers)
       else this.#startRelay(status, headers)
     } catch (error) {
       this.#fail(error)
@@ -116,20 +116,20 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#fail(this.#over ? error : (earlyRefusal(this.#plan, this.#service, this.#status, this.#contentType, error) ?? error))
+    this.#fail(this.#over ? error : (earlyRefusal(this.#plan, this.#backend, this.#status, this.#contentType, error) ?? error))
   }
 
   /** Deadlines. While the caller is the slow one, the backend's clocks stand and the caller's own runs. */
   overdue(nowMs: number): void {
-    const { firstByteMs, idleMs, totalMs } = this.#service.deadlines
+    const { firstByteMs, idleMs, totalMs } = this.#backend.deadlines
     if (this.#pausedMs > 0 || this.#ending) {
       if (nowMs - Math.max(this.#pausedMs, this.#lastByteMs) > LIMITS.clientStallMsMax) this.#end('client_stalled', null)
       return
     }
     const waited = nowMs - (this.#status === 0 ? this.#startOfWait() : this.#lastByteMs)
     if (this.#status === 0 ? waited > firstByteMs : waited > idleMs)
-      this.#fail(deadlineFault(this.#service.name, this.#status === 0 ? 'first byte' : 'next byte', waited))
-    else if (nowMs - this.#startedMs > totalMs) this.#fail(deadlineFault(this.#service.name, 'end', nowMs - this.#startedMs))
+      this.#fail(deadlineFault(this.#backend.name, this.#status === 0 ? 'first byte' : 'next byte', waited))
+    else if (nowMs - this.#startedMs > totalMs) this.#fail(deadlineFault(this.#backend.name, 'end', nowMs - this.#startedMs))
   }
 
   /** An upload may rightly take longer than a first byte: the wait for an answer begins when the backend has taken the last of the body. */
@@ -146,7 +146,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     // What answers HEAD speaks of a body and has none, so there is nothing to miss in it.
     this.#reader = this.#plan.request.method === 'HEAD' ? null : (this.#plan.reader?.(status, this.#contentType) ?? null)
     const relayed = relayedHeaders(headers, this.#visit.envelope.id, this.#plan.contentType)
-    const told = status < 400 ? relayed : relayed.map(hiderOf(this.#service))
+    const told = status < 400 ? relayed : relayed.map(hiderOf(this.#backend))
     this.#framing = begin(this.#outgoing, status, told, headers['content-length'] !== undefined)
     // A stream may be silent after its headers, and its caller wants them; bytes of the same packet go out with them. What has a length is no stream.
     if (this.#framing !== 'sized') queueMicrotask(this.#flushHeaders)
@@ -205,9 +205,9 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     const answer: WholeAnswer = { status: this.#status, contentType: this.#contentType, body: collected.body() }
     const { fault, reshape } = this.#plan
     this.#collected = null
-    if (this.#isFault && fault !== undefined) throw fault(withoutCredential(answer, this.#service))
-    if (reshape === undefined) this.#answer(relayedError(answer, collected, this.#service, this.#plan))
-    else this.#answer(reshaped(answer, this.#service, reshape))
+    if (this.#isFault && fault !== undefined) throw fault(withoutCredential(answer, this.#backend))
+    if (reshape === undefined) this.#answer(relayedError(answer, collected, this.#backend, this.#plan))
+    else this.#answer(reshaped(answer, this.#backend, reshape))
   }
 
   #used: Pick<LocalAnswer, 'units' | 'estimated'> | undefined
@@ -253,11 +253,11 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   }
 
   #rubbish(reason: string): GatewayError {
-    return upstreamFault(new Error(reason), this.#service.name)
+    return upstreamFault(new Error(reason), this.#backend.name)
   }
 
   #fail(thrown: unknown): void {
-    const error = upstreamFault(thrown, this.#service.name)
+    const error = upstreamFault(thrown, this.#backend.name)
     this.#end(endingOf(error, this.#outgoing.destroyed), error)
   }
 

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { Service } from '../../catalog/index.ts'
+import type { Backend } from '../../catalog/index.ts'
 import type { Ending } from '../../contract/index.ts'
 import { backendFault, type Plan } from '../../dialects/index.ts'
 import { GatewayError } from '../../kernel/index.ts'
@@ -19,17 +19,17 @@ const codeOf = (error: unknown): string =>
   typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : ''
 
 /** What undici or the network threw, in our words. Ours pass as they are: deadlines and body limits come through here too. */
-export function upstreamFault(thrown: unknown, service: string): GatewayError {
+export function upstreamFault(thrown: unknown, backend: string): GatewayError {
   if (thrown instanceof GatewayError) return thrown
   const code = codeOf(thrown) || (thrown instanceof AggregateError ? codeOf(thrown.errors[0]) : '')
-  const reason = `${service}: ${code} ${thrown instanceof Error ? thrown.message : String(thrown)}`.trim()
+  const reason = `${backend}: ${code} ${thrown instanceof Error ? thrown.message : String(thrown)}`.trim()
   if (UNREACHABLE.has(code)) {
-    return new GatewayError('UPSTREAM_UNREACHABLE', { reason, cause: thrown, detail: `The backend of ${service} cannot be reached` })
+    return new GatewayError('UPSTREAM_UNREACHABLE', { reason, cause: thrown, detail: `The backend of ${backend} cannot be reached` })
   }
   return new GatewayError('UPSTREAM_DIED', {
     reason,
     cause: thrown,
-    detail: `The backend of ${service} broke off or answered with rubbish`,
+    detail: `The backend of ${backend} broke off or answered with rubbish`,
   })
 }
 
@@ -61,7 +61,7 @@ export const isFault = ({ fault, passes }: Plan, status: number, contentType: st
  * A backend that refuses an upload may close its connection before all of it has come, and the close may cut its refusal short (RFC 9112, section
  * 9.6). The status was read and says why; of the words nothing is passed on, because they are not whole. Null when the error is of another kind.
  */
-export function earlyRefusal(plan: Plan, { auth }: Service, status: number, contentType: string, error: Error): GatewayError | null {
+export function earlyRefusal(plan: Plan, { auth }: Backend, status: number, contentType: string, error: Error): GatewayError | null {
   const { body } = plan.request
   // Where the gate has a credential, no error has been begun towards the caller before all of it was there.
   const fault = plan.fault ?? (auth === null ? undefined : backendFault)
@@ -71,7 +71,7 @@ export function earlyRefusal(plan: Plan, { auth }: Service, status: number, cont
 }
 
 /** One of our own deadlines has passed. */
-export function deadlineFault(service: string, what: string, waitedMs: number): GatewayError {
-  const detail = `The backend of ${service} did not send its ${what} in time`
+export function deadlineFault(backend: string, what: string, waitedMs: number): GatewayError {
+  const detail = `The backend of ${backend} did not send its ${what} in time`
   return new GatewayError('UPSTREAM_TIMEOUT', { detail, reason: `no ${what} in ${Math.round(waitedMs / 1_000)} s` })
 }

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { type BackendQueue, createQueue, type Release, type Service } from '../../catalog/index.ts'
+import { type Backend, type BackendQueue, createQueue, type Release } from '../../catalog/index.ts'
 import type { Plan } from '../../dialects/index.ts'
 import { asGatewayError } from '../../http/index.ts'
 import { type Clock, reasonOf } from '../../kernel/index.ts'
@@ -13,10 +13,10 @@ export type { CarriageEnd } from './carriage.ts'
 
 export interface Carrier {
   /** Takes a planned operation to its backend and the answer back. Never rejects: every way it can end is an ending. */
-  carry(visit: Visit, service: Service, plan: Plan): Promise<CarriageEnd>
-  queueOf(service: Service): BackendQueue
-  /** After a reload: each service's queue goes on with its new size, so that jobs of before and after count together, those without a bound too. */
-  resizeQueues(services: readonly Service[]): void
+  carry(visit: Visit, backend: Backend, plan: Plan): Promise<CarriageEnd>
+  queueOf(backend: Backend): BackendQueue
+  /** After a reload: each backend's queue goes on with its new size, so that jobs of before and after count together, those without a bound too. */
+  resizeQueues(backends: readonly Backend[]): void
   close(): Promise<void>
 }
 
@@ -35,20 +35,20 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
   const lines = new Map<string, Lines>()
   const sweep = createSweep(clock)
   const queues = new Map<string, BackendQueue>()
-  const targets = new WeakMap<Service, Target>()
+  const targets = new WeakMap<Backend, Target>()
 
-  const queueOf = (service: Service, id = queueId(service)): BackendQueue => {
+  const queueOf = (backend: Backend, id = queueId(backend)): BackendQueue => {
     const known = queues.get(id)
     if (known) return known
-    const queue = createQueue(service.name, service.concurrency)
+    const queue = createQueue(backend.name, backend.concurrency)
     queues.set(id, queue)
     return queue
   }
 
-  const resizeQueues = (services: readonly Service[]): void => {
-    for (const service of services) queueOf(service).resize(service.concurrency)
-    const wanted = new Set(services.map(queueId))
-    // A queue whose service is gone is kept while jobs are in it: should the service come back before they end, they count.
+  const resizeQueues = (backends: readonly Backend[]): void => {
+    for (const backend of backends) queueOf(backend).resize(backend.concurrency)
+    const wanted = new Set(backends.map(queueId))
+    // A queue whose backend is gone is kept while jobs are in it: should the backend come back before they end, they count.
     for (const [id, queue] of queues) if (!wanted.has(id) && queue.inFlight + queue.waiting === 0) queues.delete(id)
   }
 
@@ -60,58 +60,58 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
     return made
   }
 
-  const targetOf = (service: Service): Target => {
-    const known = targets.get(service)
+  const targetOf = (backend: Backend): Target => {
+    const known = targets.get(backend)
     if (known) return known
-    const { origin, pathname } = new URL(service.url)
-    const target: Target = { lines: linesTo(origin), queueId: queueId(service), basePath: pathname.replace(/\/+$/, '') }
-    targets.set(service, target)
+    const { origin, pathname } = new URL(backend.url)
+    const target: Target = { lines: linesTo(origin), queueId: queueId(backend), basePath: pathname.replace(/\/+$/, '') }
+    targets.set(backend, target)
     return target
   }
 
-  const send = (visit: Visit, service: Service, plan: Plan, place?: Release): Promise<CarriageEnd> => {
-    const target = targetOf(service)
+  const send = (visit: Visit, backend: Backend, plan: Plan, place?: Release): Promise<CarriageEnd> => {
+    const target = targetOf(backend)
     return new Promise((resolve) => {
       const settle = (end: CarriageEnd): void => {
         place?.()
         resolve(end)
       }
-      const carriage = new Carriage(visit, service, plan, { clock, sweep }, settle)
+      const carriage = new Carriage(visit, backend, plan, { clock, sweep }, settle)
       if (carriage.over) return discard(plan)
       const { method, path, headers, body } = plan.request
       target.lines.dispatch(
-        { method, path: target.basePath + path, headers: sentHeaders(headers, visit.envelope.id, service), body },
+        { method, path: target.basePath + path, headers: sentHeaders(headers, visit.envelope.id, backend), body },
         carriage,
       )
     })
   }
 
   /** The place at the backend is held until a job that was left behind has been stopped, or the next one would queue up behind it. */
-  const stopJob = async (service: Service, plan: Plan, end: CarriageEnd): Promise<void> => {
+  const stopJob = async (backend: Backend, plan: Plan, end: CarriageEnd): Promise<void> => {
     // Such a backend answers only when its job is over.
     if (plan.interrupt === undefined || end.firstByteMs !== undefined || end.error?.code === 'UPSTREAM_UNREACHABLE') return
     try {
-      const stopped = await interruptOurs({ ...targetOf(service), headers: ownHeaders(service) }, plan.interrupt)
-      if (!stopped) log.warn({ service: service.name }, 'a job whose caller left was not found at its backend, so nothing was interrupted')
+      const stopped = await interruptOurs({ ...targetOf(backend), headers: ownHeaders(backend) }, plan.interrupt)
+      if (!stopped) log.warn({ backend: backend.name }, 'a job whose caller left was not found at its backend, so nothing was interrupted')
     } catch (error) {
       // Not the error itself: undici's for bytes that are no HTTP holds those bytes, and a backend may have put our credential into them.
-      log.warn({ service: service.name, reason: reasonOf(error) }, 'a job whose caller left could not be interrupted')
+      log.warn({ backend: backend.name, reason: reasonOf(error) }, 'a job whose caller left could not be interrupted')
     }
   }
 
-  const sendInTurn = async (visit: Visit, service: Service, plan: Plan): Promise<CarriageEnd> => {
-    const place = await placeAt(queueOf(service), visit)
+  const sendInTurn = async (visit: Visit, backend: Backend, plan: Plan): Promise<CarriageEnd> => {
+    const place = await placeAt(queueOf(backend), visit)
     if (typeof place !== 'function') {
       discard(plan)
       return place
     }
-    return sendAndStop(visit, service, plan, place)
+    return sendAndStop(visit, backend, plan, place)
   }
 
-  const sendAndStop = async (visit: Visit, service: Service, plan: Plan, place: Release): Promise<CarriageEnd> => {
+  const sendAndStop = async (visit: Visit, backend: Backend, plan: Plan, place: Release): Promise<CarriageEnd> => {
     try {
-      const end = await send(visit, service, plan)
-      void stopJob(service, plan, end).finally(place)
+      const end = await send(visit, backend, plan)
+      void stopJob(backend, plan, end).finally(place)
       return end
     } catch (error) {
       place() // a fault of our own must not cost the backend a place for ever
@@ -122,11 +122,11 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
   return {
     queueOf,
     resizeQueues,
-    carry(visit, service, plan) {
-      if (service.concurrency > 0) return sendInTurn(visit, service, plan)
-      const place = queueOf(service, targetOf(service).queueId).take()
+    carry(visit, backend, plan) {
+      if (backend.concurrency > 0) return sendInTurn(visit, backend, plan)
+      const place = queueOf(backend, targetOf(backend).queueId).take()
       // Most requests come this way, so their place is given back without a promise more.
-      return plan.interrupt === undefined ? send(visit, service, plan, place) : sendAndStop(visit, service, plan, place)
+      return plan.interrupt === undefined ? send(visit, backend, plan, place) : sendAndStop(visit, backend, plan, place)
     },
     async close() {
       await Promise.all([...lines.values()].map((one) => one.close()))
@@ -136,14 +136,14 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
 }
 
 /** Not its size: a request that came before a reload and one that came after it wait in the same queue. */
-const queueId = ({ name, url }: Service): string => `${name} ${url}`
+const queueId = ({ name, url }: Backend): string => `${name} ${url}`
 
 const NONE: Readonly<Record<string, string>> = Object.freeze({})
 /** The backend's own credential, from configuration. */
-const ownHeaders = ({ auth }: Service): Readonly<Record<string, string>> => (auth === null ? NONE : { [auth.header]: auth.value.reveal() })
+const ownHeaders = ({ auth }: Backend): Readonly<Record<string, string>> => (auth === null ? NONE : { [auth.header]: auth.value.reveal() })
 
 /** A flat list, which undici writes as it stands. */
-function sentHeaders(headers: Readonly<Record<string, string>>, requestId: string, { auth }: Service): string[] {
+function sentHeaders(headers: Readonly<Record<string, string>>, requestId: string, { auth }: Backend): string[] {
   const sent = ['accept-encoding', 'identity', 'x-request-id', requestId]
   for (const name in headers) sent.push(name, headers[name] ?? '')
   if (auth !== null) sent.push(auth.header, auth.value.reveal())

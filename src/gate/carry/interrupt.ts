@@ -8,13 +8,13 @@ const ASK_MS_MAX = 60_000
 const IDLE_ASKS_MAX = 5
 
 /** Where a backend is, and what it wants to see of us. */
-export interface Backend {
+export interface Reach {
   readonly lines: Lines
   readonly basePath: string
   readonly headers: Readonly<Record<string, string>>
 }
 
-async function ask({ lines, basePath, headers: own }: Backend, request: UpstreamRequest): Promise<WholeAnswer> {
+async function ask({ lines, basePath, headers: own }: Reach, request: UpstreamRequest): Promise<WholeAnswer> {
   const { statusCode, headers, body } = await lines.request({
     method: request.method,
     path: basePath + request.path,
@@ -30,7 +30,7 @@ async function ask({ lines, basePath, headers: own }: Backend, request: Upstream
  * Stops a job whose caller has left, and only that job: `interrupt` is global, so it is sent only while the backend says that ours is
  * the one at work. A job that still waits behind somebody else's is asked after for a minute.
  */
-export async function interruptOurs(backend: Backend, { progress, isOurs, isIdle, stop }: Interrupt): Promise<boolean> {
+export async function interruptOurs(backend: Reach, { progress, isOurs, isIdle, stop }: Interrupt): Promise<boolean> {
   let idleAsks = 0
   for (let waitedMs = 0; waitedMs < ASK_MS_MAX; waitedMs += ASK_EVERY_MS) {
     const answer = await ask(backend, progress)

@@ -3,9 +3,16 @@ import { GatewayError } from '../../kernel/index.ts'
 import type { Database } from '../schema.ts'
 import { keys0001 } from './0001-keys.ts'
 import { keysByAge0002 } from './0002-keys-by-age.ts'
+import { models0003 } from './0003-models.ts'
+import { usage0004 } from './0004-usage.ts'
 
 /** Every migration there is, by a name that sorts in the order they run. A name once released never changes. */
-const MIGRATIONS = { '0001-keys': keys0001, '0002-keys-by-age': keysByAge0002 } as const
+const MIGRATIONS = {
+  '0001-keys': keys0001,
+  '0002-keys-by-age': keysByAge0002,
+  '0003-models': models0003,
+  '0004-usage': usage0004,
+} as const
 
 /** Brings a store to this version and says which migrations that took. A store that a newer version wrote is refused, not guessed at. */
 export async function migrate(db: Kysely<Database>): Promise<readonly string[]> {

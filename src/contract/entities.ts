@@ -1,0 +1,191 @@
+import { z } from 'zod'
+import { BILLING_UNITS, CAPABILITIES, parseMicro } from '../kernel/index.ts'
+import { rateText, userName } from './keys.ts'
+
+/** Wire shapes of users, endpoints, models and what was used, spoken over the management socket now and the admin API later. Money is text, such as `12.50`. */
+
+/** In millionths once it is read; a number would have been rounded before it came. */
+const money = z.string().transform((text, issues) => {
+  const micro = parseMicro(text)
+  if (micro === null) issues.addIssue({ code: 'custom', message: 'must be an amount such as 12.50, with at most six places' })
+  return micro ?? z.NEVER
+})
+const positiveMoney = money.refine((micro) => micro >= 0, 'must not be negative')
+const count = z.int().min(1).max(1_000_000_000)
+const texts = z.array(z.string().trim().min(1).max(128)).min(1).max(256)
+
+/** What a key and a user may use; null is no limit. */
+const allowance = {
+  rate: rateText.nullable().optional(),
+  concurrency: z.int().min(0).max(100_000).optional(),
+  tokens_per_minute: count.nullable().optional(),
+  budget_day: positiveMoney.nullable().optional(),
+  budget_month: positiveMoney.nullable().optional(),
+}
+
+export const editKeyInput = z.strictObject({
+  ...allowance,
+  description: z.string().max(256).optional(),
+  rights: z.array(z.string().min(1).max(64)).min(1).max(64).optional(),
+  /** ISO 8601; null never expires. */
+  expires_at: z.iso.datetime({ offset: true }).nullable().optional(),
+  models: texts.nullable().optional(),
+  networks: texts.nullable().optional(),
+  log_content: z.boolean().optional(),
+})
+export type EditKeyInput = z.output<typeof editKeyInput>
+
+const userFields = {
+  ...allowance,
+  email: z.email().max(254).nullable().optional(),
+  organisation: z.string().trim().max(128).nullable().optional(),
+}
+export const createUserInput = z.strictObject({ ...userFields, name: userName, balance: money.nullable().optional() })
+export const editUserInput = z.strictObject({
+  ...userFields,
+  name: userName.optional(),
+  active: z.boolean().optional(),
+  /** `true` gives a user who was not billed a balance of nothing, `false` takes the balance away; amounts are changed by credits alone. */
+  billed: z.boolean().optional(),
+})
+export type CreateUserInput = z.output<typeof createUserInput>
+export type EditUserInput = z.output<typeof editUserInput>
+export const creditInput = z.strictObject({ amount: money, note: z.string().max(256).default('') })
+
+export const userView = z.object({
+  id: z.string(),
+  name: z.string(),
+  email: z.string().nullable(),
+  organisation: z.string().nullable(),
+  active: z.boolean(),
+  /** Null for a user who is not billed. */
+  balance: z.string().nullable(),
+  rate: z.string().nullable(),
+  concurrency: z.int(),
+  tokens_per_minute: z.int().nullable(),
+  budget_day: z.string().nullable(),
+  budget_month: z.string().nullable(),
+  keys: z.int(),
+  created_at: z.string(),
+})
+export type UserView = z.infer<typeof userView>
+
+/** The name of an endpoint; `builtin:` is kept for the services of the gate. */
+const endpointName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'may hold lower case letters, digits and . _ - only')
+const endpointRef = z.string().regex(/^(?:builtin:)?[a-z0-9][a-z0-9._-]{0,62}$/, 'must be the name of an endpoint')
+const httpUrl = z
+  .url({ protocol: /^https?$/, message: 'must be an http:// or https:// address' })
+  .refine((text) => !/[?#]|\/\/[^/]*@/.test(text), 'must have no credentials, query or fragment')
+
+export const ENDPOINT_DIALECTS = ['openai', 'ollama', 'anthropic', 'speak', 'a1111', 'asr', 'whispercpp'] as const
+
+const endpointFields = {
+  speaks: texts.nullable().optional(),
+  /** The provider's own key; null takes it away. It goes in and never comes out again. */
+  key: z.string().trim().min(1).max(4_096).nullable().optional(),
+  rpm: count.nullable().optional(),
+  per_day: count.nullable().optional(),
+  concurrency: z.int().min(0).max(100_000).optional(),
+  priority: z.int().min(0).max(1_000).optional(),
+  abort: z.enum(['cancel', 'drain']).optional(),
+  discover: z.boolean().optional(),
+}
+export const createEndpointInput = z.strictObject({
+  ...endpointFields,
+  name: endpointName,
+  url: httpUrl,
+  dialect: z.enum(ENDPOINT_DIALECTS).default('openai'),
+})
+export const editEndpointInput = z.strictObject({
+  ...endpointFields,
+  name: endpointName.optional(),
+  url: httpUrl.optional(),
+  dialect: z.enum(ENDPOINT_DIALECTS).optional(),
+  active: z.boolean().optional(),
+})
+export type CreateEndpointInput = z.output<typeof createEndpointInput>
+export type EditEndpointInput = z.output<typeof editEndpointInput>
+
+export const endpointView = z.object({
+  id: z.string(),
+  name: z.string(),
+  url: z.string(),
+  dialect: z.string(),
+  speaks: z.array(z.string()),
+  has_key: z.boolean(),
+  rpm: z.int().nullable(),
+  per_day: z.int().nullable(),
+  concurrency: z.int(),
+  priority: z.int(),
+  abort: z.string(),
+  discover: z.boolean(),
+  active: z.boolean(),
+  /** A service of the gate: configured in portcullis.yaml, and read-only here. */
+  builtin: z.boolean(),
+  created_at: z.string().nullable(),
+})
+export type EndpointView = z.infer<typeof endpointView>
+
+const modelName = z
+  .string()
+  .regex(/^[\p{L}\p{N}][\p{L}\p{N}._:@/+-]{0,127}$/u, 'may hold letters, digits and . _ : @ / + - only')
+  .refine((name) => !/(?:^|\/)\.{1,2}(?:\/|$)|\/\//.test(name), 'must not hold empty or dot segments')
+const place = z.strictObject({ endpoint: endpointRef, upstream: z.string().min(1).max(256).nullable().default(null) })
+const places = z.array(place).min(1).max(64)
+const jsonObject = z.record(z.string(), z.unknown())
+
+const modelFields = {
+  unit: z.enum(BILLING_UNITS).optional(),
+  price_in: positiveMoney.optional(),
+  price_out: positiveMoney.optional(),
+  rpm: count.nullable().optional(),
+  per_day: count.nullable().optional(),
+  fallback: modelName.nullable().optional(),
+  options: jsonObject.optional(),
+}
+export const createModelInput = z.strictObject({
+  ...modelFields,
+  name: modelName,
+  capability: z.enum(CAPABILITIES).default('text'),
+  endpoints: places,
+})
+export const editModelInput = z.strictObject({
+  ...modelFields,
+  name: modelName.optional(),
+  capability: z.enum(CAPABILITIES).optional(),
+  endpoints: places.optional(),
+  active: z.boolean().optional(),
+})
+export type CreateModelInput = z.output<typeof createModelInput>
+export type EditModelInput = z.output<typeof editModelInput>
+
+export const modelView = z.object({
+  name: z.string(),
+  capability: z.string(),
+  unit: z.string(),
+  price_in: z.string(),
+  price_out: z.string(),
+  rpm: z.int().nullable(),
+  per_day: z.int().nullable(),
+  endpoints: z.array(z.object({ endpoint: z.string(), upstream: z.string().nullable() })),
+  fallback: z.string().nullable(),
+  options: jsonObject,
+  active: z.boolean(),
+  /** It appeared by itself; to edit it, add a model of that name. */
+  discovered: z.boolean(),
+  created_at: z.string().nullable(),
+})
+export type ModelView = z.infer<typeof modelView>
+
+/** Pages by name; `all` shows what is disabled too. */
+export const listEntitiesInput = z.strictObject({
+  all: z.stringbool().default(false),
+  limit: z.coerce.number().int().min(1).max(1_000).optional(),
+  after: z.string().min(1).max(256).optional(),
+})
+export const listUsersAnswer = z.object({ users: z.array(userView), next: z.string().nullable() })
+export const listEndpointsAnswer = z.object({ endpoints: z.array(endpointView), next: z.string().nullable() })
+export const listModelsAnswer = z.object({ models: z.array(modelView), next: z.string().nullable() })
+export type ListUsersAnswer = z.infer<typeof listUsersAnswer>
+export type ListEndpointsAnswer = z.infer<typeof listEndpointsAnswer>
+export type ListModelsAnswer = z.infer<typeof listModelsAnswer>
