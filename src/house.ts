@@ -3,7 +3,7 @@ import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { Hono } from 'hono'
 import type { Logger } from 'pino'
-import { keyRoutes } from './admin/index.ts'
+import { adminRoutes } from './admin/index.ts'
 import { denyTheRest } from './app.ts'
 import { assertBelonging, type Ledger, openLedger } from './audit/index.ts'
 import { type Config, hostName } from './config.ts'
@@ -139,7 +139,7 @@ async function listenToOwner(parts: {
 }): Promise<Server> {
   const { dataDir, clock, corridor, identity, log } = parts
   const app = new Hono<GateEnv>()
-  app.route('/admin/api', keyRoutes({ identity, guard: ownerGuard(corridor), clock }))
+  app.route('/admin/api', adminRoutes({ identity, guard: ownerGuard(corridor), clock }))
   denyTheRest(app, [], corridor, log)
   const nobody = trustedNetworks([])
   const server = createGateServer({

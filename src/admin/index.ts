@@ -1,2 +1,1 @@
-export { presentImport, presentKey, presentList, presentNewKey, presentVerdict } from './present.ts'
-export { type KeyRouteParts, keyRoutes } from './routes.ts'
+export { type AdminParts, adminRoutes } from './routes.ts'

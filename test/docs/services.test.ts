@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
-import { keyRoutes } from '../../src/admin/index.ts'
+import { adminRoutes } from '../../src/admin/index.ts'
 import { BUILTIN } from '../../src/catalog/index.ts'
 import { loadConfig } from '../../src/config.ts'
 import {
@@ -67,8 +67,8 @@ async function opsRoutes(): Promise<string[]> {
 
 function socketRoutes(): string[] {
   const guard = () => () => new Response()
-  const identity = {} as Parameters<typeof keyRoutes>[0]['identity'] // never called
-  return keyRoutes({ identity, guard, clock: systemClock }).routes.map(({ method, path }) => `${method} /admin/api${path} owner`)
+  const identity = {} as Parameters<typeof adminRoutes>[0]['identity'] // never called
+  return adminRoutes({ identity, guard, clock: systemClock }).routes.map(({ method, path }) => `${method} /admin/api${path} owner`)
 }
 
 describe('docs/services.md', () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { keyRoutes } from '../../src/admin/index.ts'
+import { adminRoutes } from '../../src/admin/index.ts'
 import { buildApp } from '../../src/app.ts'
 import { createCarrier, createSpool, ownerGuard } from '../../src/gate/index.ts'
 import { systemClock } from '../../src/kernel/index.ts'
@@ -81,7 +81,7 @@ function networkRoutes(): Listed[] {
 function ownerRoutes(): Listed[] {
   const { corridor, identity } = gate.gateway.house
   return routesOf(
-    new Hono().route('/admin/api', keyRoutes({ identity, guard: ownerGuard(corridor), clock: systemClock })) as unknown as Hono<never>,
+    new Hono().route('/admin/api', adminRoutes({ identity, guard: ownerGuard(corridor), clock: systemClock })) as unknown as Hono<never>,
   ) // as above
 }
 

@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import { keyRoutes } from '../../src/admin/index.ts'
+import { adminRoutes } from '../../src/admin/index.ts'
 import type { OwnerGuard } from '../../src/gate/index.ts'
 import { asGatewayError, errorAnswer } from '../../src/http/index.ts'
 import type { Identity } from '../../src/identity/index.ts'
@@ -30,7 +30,7 @@ export function keyAdmin(identity: Identity) {
       return new Response(answer.body, { status: answer.status, headers: answer.headers })
     }
   }
-  const app = new Hono().route('/admin/api', keyRoutes({ identity, guard, clock: systemClock }))
+  const app = new Hono().route('/admin/api', adminRoutes({ identity, guard, clock: systemClock }))
   const request = async (method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> => {
     const answer = await app.request(path, { method, ...(body !== undefined && { body: JSON.stringify(body) }) })
     return { status: answer.status, body: await answer.json() }

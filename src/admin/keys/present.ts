@@ -1,6 +1,12 @@
-import type { ImportKeysAnswer, KeyView, KeyWithSecret as KeyWithSecretView, ListKeysAnswer, ValidateKeyAnswer } from '../contract/index.ts'
-import type { ImportReport, KeyInfo, KeyList, KeyVerdict, KeyWithSecret } from '../identity/index.ts'
-import { formatMicro } from '../kernel/index.ts'
+import type {
+  ImportKeysAnswer,
+  KeyView,
+  KeyWithSecret as KeyWithSecretView,
+  ListKeysAnswer,
+  ValidateKeyAnswer,
+} from '../../contract/index.ts'
+import type { ImportReport, KeyInfo, KeyList, KeyVerdict, KeyWithSecret } from '../../identity/index.ts'
+import { maybeMoney, maybeTime, timeText } from '../texts.ts'
 
 /** Every field that leaves is named here: a column added to the store is not shown until somebody writes it down. */
 export const presentKey = (key: KeyInfo): KeyView => ({
@@ -39,7 +45,3 @@ export const presentImport = ({ imported, disabled, unchanged, skipped }: Import
   unchanged,
   skipped: skipped.map(({ entry, why }) => ({ entry, why })),
 })
-
-const maybeMoney = (micro: number | null) => (micro === null ? null : formatMicro(micro))
-const timeText = (ms: number) => new Date(ms).toISOString()
-const maybeTime = (ms: number | null) => (ms === null ? null : timeText(ms))

@@ -1,10 +1,10 @@
 import { Hono } from 'hono'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { keyAdmin } from '../../test/support/key-admin.ts'
-import { type KeyHouse, openKeyHouse, present } from '../../test/support/key-house.ts'
-import { keyView, keyWithSecret, listKeysAnswer } from '../contract/index.ts'
-import { systemClock } from '../kernel/index.ts'
-import { keyRoutes } from './index.ts'
+import { keyAdmin } from '../../../test/support/key-admin.ts'
+import { type KeyHouse, openKeyHouse, present } from '../../../test/support/key-house.ts'
+import { keyView, keyWithSecret, listKeysAnswer } from '../../contract/index.ts'
+import { systemClock } from '../../kernel/index.ts'
+import { adminRoutes } from '../index.ts'
 
 let house: KeyHouse
 let admin: ReturnType<typeof keyAdmin>
@@ -108,7 +108,7 @@ describe('the key routes', () => {
     const guarded: string[] = []
     const app = new Hono().route(
       '/admin/api',
-      keyRoutes({
+      adminRoutes({
         identity: house.identity,
         clock: systemClock,
         guard: ({ route }) => {

@@ -1,0 +1,93 @@
+import { type Context, Hono } from 'hono'
+import { createKeyInput, disableKeyInput, importKeysInput, listKeysInput, rotateKeyInput, validateKeyInput } from '../../contract/index.ts'
+import { type OwnerGuard, readInput } from '../../gate/index.ts'
+import type { Identity } from '../../identity/index.ts'
+import { type Clock, LIMITS } from '../../kernel/index.ts'
+import { changed, made, ok, reads, type Target, writes } from '../policy.ts'
+import { presentImport, presentKey, presentList, presentNewKey, presentVerdict } from './present.ts'
+
+export interface KeyRouteParts {
+  readonly identity: Pick<Identity, 'keys' | 'load'>
+  readonly guard: OwnerGuard
+  readonly clock: Clock
+}
+
+const DAY_MS = 86_400_000
+
+/** Key management, to be mounted under /admin/api. */
+export function keyRoutes({ identity, guard: admit, clock }: KeyRouteParts): Hono {
+  const { keys } = identity
+  // A command that runs by itself reads the keys into memory when it is asked for more than a list; a gateway has them there from its start.
+  const guard: OwnerGuard = (policy, perform) =>
+    admit(policy, async (...asked) => {
+      await identity.load()
+      return perform(...asked)
+    })
+  return new Hono()
+    .get(
+      '/keys',
+      admit(reads('/keys'), async (c) => ok(presentList(await keys.list(listFilter(c))))),
+    )
+    .get(
+      '/keys/:id',
+      guard(reads('/keys/:id', targetOf), async (c) => ok(presentKey(keys.show(idOf(c))))),
+    )
+    .post(
+      '/keys',
+      guard(writes('/keys'), async (_c, _principal, body) => {
+        const { expires_days, ...input } = readInput(createKeyInput, body)
+        const expiresMs = expires_days === null ? null : clock.nowMs() + expires_days * DAY_MS
+        const fresh = await keys.create({ ...input, expiresMs })
+        return made(presentNewKey(fresh), fresh.key.id)
+      }),
+    )
+    .post(
+      '/keys/validate',
+      guard(writes('/keys/validate'), async (_c, _principal, body) => {
+        const verdict = await keys.validate(readInput(validateKeyInput, body).key)
+        return { ...ok(presentVerdict(verdict)), ...(verdict.key && { target: verdict.key.id }) }
+      }),
+    )
+    .post(
+      '/keys/import',
+      guard({ ...writes('/keys/import'), bodyBytesMax: LIMITS.importBodyBytesMax }, async (_c, _principal, body) => {
+        const { content, rights_from_service, source } = readInput(importKeysInput, body)
+        const report = await keys.importLegacy(content, { rightsFromService: rights_from_service, ...(source !== undefined && { source }) })
+        return ok(presentImport(report))
+      }),
+    )
+    .post(
+      '/keys/:id/disable',
+      guard(writes('/keys/:id/disable', targetOf), async (c, _principal, body) => {
+        const key = await keys.disable(idOf(c), readInput(disableKeyInput, body ?? {}))
+        return changed(presentKey(key), key.id)
+      }),
+    )
+    .post(
+      '/keys/:id/enable',
+      guard(writes('/keys/:id/enable', targetOf), async (c) => {
+        const key = await keys.enable(idOf(c))
+        return changed(presentKey(key), key.id)
+      }),
+    )
+    .post(
+      '/keys/:id/rotate',
+      guard(writes('/keys/:id/rotate', targetOf), async (c, _principal, body) => {
+        const { grace_seconds, idempotency_key } = readInput(rotateKeyInput, body ?? {})
+        const once = idempotency_key === undefined ? {} : { idempotencyKey: idempotency_key }
+        const fresh = await keys.rotate(idOf(c), { graceMs: grace_seconds * 1000, ...once })
+        return changed(presentNewKey(fresh), fresh.key.id)
+      }),
+    )
+}
+
+/** A whole key, pasted where its id belongs, is refused later, but the intent is written before that. */
+const targetOf: Target = (c) => (KEY_ID_SHAPE.test(idOf(c)) ? idOf(c) : '[not a key id]')
+const KEY_ID_SHAPE = /^[0-9A-Za-z_-]{1,24}$/
+
+const idOf: Target = (c) => c.req.param('id') ?? ''
+
+function listFilter(c: Context) {
+  const { all, user, limit, after } = readInput(listKeysInput, c.req.query())
+  return { all, ...(user !== undefined && { user }), ...(limit !== undefined && { limit }), ...(after !== undefined && { after }) }
+}

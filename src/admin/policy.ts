@@ -1,0 +1,18 @@
+import type { OwnerAnswer, OwnerPolicy } from '../gate/index.ts'
+import { LIMITS } from '../kernel/index.ts'
+
+/** What the ledger names as the target of a change, read from the request line. */
+export type Target = NonNullable<OwnerPolicy['target']>
+
+const policy = (route: string, bodyBytesMax: number, target?: Target): OwnerPolicy => ({
+  route: `/admin/api${route}`,
+  bodyBytesMax,
+  ...(target && { target }),
+})
+export const reads = (route: string, target?: Target): OwnerPolicy => policy(route, 0, target)
+export const writes = (route: string, target?: Target): OwnerPolicy => policy(route, LIMITS.adminBodyBytesMax, target)
+
+export const ok = (body: unknown): OwnerAnswer => ({ status: 200, body })
+/** The answer to a change, with what was changed as it is truly called. */
+export const changed = (body: unknown, target: string): OwnerAnswer => ({ status: 200, body, target })
+export const made = (body: unknown, target: string): OwnerAnswer => ({ status: 201, body, target })
