@@ -1,19 +1,16 @@
 import type { Clock } from '../../kernel/index.ts'
 import { asFields, asText, type Fields } from '../http/body.ts'
-import { type Call, type Handler, pause, Refusal, send, sendJson } from '../http/serve.ts'
+import { type Call, type Handler, Refusal, send, sendJson } from '../http/serve.ts'
 import { findModel, modelName, mustBeAble, readFields, streams } from './fields.ts'
-import { keepAliveMs, type Library, type Model } from './library.ts'
-import { answerTo, jsonAnswerTo, tokensOf } from './talk.ts'
+import { keepAliveMs, type Model } from './library.ts'
+import { lastWords, textOf } from './messages.ts'
+import { allOf, type InferParts, type Question, replyTo, type Step, stepsOf } from './reply.ts'
+import { tokensOf } from './talk.ts'
+import { readTools, type ToolCall } from './tools.ts'
 import { embed, normalised } from './vectors.ts'
 
-export interface InferParts {
-  readonly library: Library
-  readonly clock: Clock
-  readonly tokensPerSecond: number
-}
-
 /** How the two text routes differ: one carries `response`, the other `message`. */
-type Piece = (text: string) => Fields
+type Piece = (text: string, toolCalls?: readonly ToolCall[]) => Fields
 
 const JSON_UTF8 = 'application/json; charset=utf-8'
 
@@ -26,30 +23,41 @@ export function inferRoutes(parts: InferParts): Readonly<Record<string, Handler>
   }
 }
 
+const response: Piece = (text) => ({ response: text })
+const message: Piece = (text, toolCalls = []) => ({
+  message: { role: 'assistant', content: text, ...(toolCalls.length > 0 && { tool_calls: toolCalls.map(native) }) },
+})
+/** Arguments are an object here, and text in OpenAI's shape. */
+const native = ({ id, name, arguments: given }: ToolCall, index: number) => ({ id, function: { index, name, arguments: given } })
+
 async function generate(call: Call, parts: InferParts): Promise<void> {
   const fields = await readFields(call)
   const model = findModel(parts.library, modelName(fields))
   const prompt = asText(fields.prompt)
-  const piece: Piece = (text) => ({ response: text })
-  if (prompt === '') return loadOrUnload(call, model, fields, piece, parts)
+  if (prompt === '') return loadOrUnload(call, model, fields, response, parts)
   mustBeAble(model, 'completion', 'generate')
   refuseThinking(model, fields)
   const context = fields.raw === true ? {} : { context: tokensOf(prompt).map((_token, index) => index + 1) }
-  return speak(call, { model, prompt, fields, piece, last: context }, parts)
+  return speak(call, { model, question: { prompt, ...wishes(fields) }, fields, piece: response, last: context }, parts)
 }
 
 async function chat(call: Call, parts: InferParts): Promise<void> {
   const fields = await readFields(call)
   if (modelName(fields) === '') throw new Refusal(400, { error: 'model is required' })
   const model = findModel(parts.library, modelName(fields))
-  const messages = Array.isArray(fields.messages) ? fields.messages.map((message) => asFields(message) ?? {}) : []
-  const piece: Piece = (text) => ({ message: { role: 'assistant', content: text } })
-  if (messages.length === 0) return loadOrUnload(call, model, fields, piece, parts)
+  const messages = Array.isArray(fields.messages) ? fields.messages.map((one) => asFields(one) ?? {}) : []
+  if (messages.length === 0) return loadOrUnload(call, model, fields, message, parts)
   mustBeAble(model, 'completion', 'chat')
   refuseThinking(model, fields)
-  if (Array.isArray(fields.tools) && fields.tools.length > 0) throw new Refusal(400, { error: `"${model.name}" does not support tools` })
-  const asked = messages.findLast(({ role }) => role === 'user') ?? messages.at(-1)
-  return speak(call, { model, prompt: asText(asked?.content), fields, piece, last: {} }, parts)
+  const tools = readTools(fields.tools)
+  if (tools.length > 0) mustBeAble(model, 'tools', 'tools')
+  const question = { ...lastWords(messages), tools, ...wishes(fields) }
+  return speak(call, { model, question, fields, piece: message, last: {} }, parts)
+}
+
+function wishes({ format, options }: Fields): Pick<Question, 'json' | 'tokensMax' | 'stops'> {
+  const { num_predict: tokensMax, stop } = asFields(options) ?? {}
+  return { json: asFields(format) ?? Boolean(format), tokensMax: Number(tokensMax ?? -1), stops: [stop].flat().map(textOf) }
 }
 
 function refuseThinking(model: Model, { think }: Fields): void {
@@ -68,7 +76,7 @@ function loadOrUnload({ res }: Call, model: Model, fields: Fields, piece: Piece,
 
 interface Speech {
   readonly model: Model
-  readonly prompt: string
+  readonly question: Question
   readonly fields: Fields
   readonly piece: Piece
   /** Fields that only the final object carries. */
@@ -76,42 +84,44 @@ interface Speech {
 }
 
 /** Not one byte is sent, headers included, before the first token exists: callers of the real one wait just so. */
-async function speak(
-  call: Call,
-  { model, prompt, fields, piece, last }: Speech,
-  { library, clock, tokensPerSecond }: InferParts,
-): Promise<void> {
+async function speak(call: Call, { model, question, fields, piece, last }: Speech, parts: InferParts): Promise<void> {
+  const { library, clock, tokensPerSecond } = parts
   const startedMs = clock.monoMs()
-  const whole = tokensOf(fields.format ? jsonAnswerTo(prompt) : answerTo(prompt, tokensPerSecond))
-  const wanted = Number(asFields(fields.options)?.num_predict ?? -1)
-  const tokens = wanted > 0 ? whole.slice(0, wanted) : whole
+  const reply = replyTo(question, tokensPerSecond)
   const head = (): Fields => ({ model: asText(fields.model) || model.name, created_at: timeOf(clock) })
-  const streaming = streams(fields)
-  library.touch(model, fields.keep_alive)
-  for (const [index, token] of tokens.entries()) {
-    // Paced against the start, so that slow timers do not add up.
-    await pause(startedMs + ((index + 1) * 1_000) / tokensPerSecond - clock.monoMs(), call.left)
-    if (!streaming) continue
-    if (index === 0) call.res.writeHead(200, { 'content-type': 'application/x-ndjson' })
-    await send(call, `${JSON.stringify({ ...head(), ...piece(token), done: false })}\n`)
+  const final = (rest: Fields): Fields => {
+    const spentNs = Math.round((clock.monoMs() - startedMs) * 1e6)
+    return {
+      ...head(),
+      ...rest,
+      done: true,
+      done_reason: reply.cut ? 'length' : 'stop',
+      ...last,
+      total_duration: spentNs + 1_000_000,
+      load_duration: 500_000,
+      prompt_eval_count: reply.promptTokens,
+      prompt_eval_duration: 500_000,
+      eval_count: reply.replyTokens,
+      eval_duration: spentNs,
+    }
   }
   library.touch(model, fields.keep_alive)
-  const spentNs = Math.round((clock.monoMs() - startedMs) * 1e6)
-  const final = {
-    ...head(),
-    ...piece(streaming ? '' : tokens.join('')),
-    done: true,
-    done_reason: tokens.length < whole.length ? 'length' : 'stop',
-    ...last,
-    total_duration: spentNs + 1_000_000,
-    load_duration: 500_000,
-    prompt_eval_count: tokensOf(prompt).length,
-    prompt_eval_duration: 500_000,
-    eval_count: tokens.length,
-    eval_duration: spentNs,
+  if (streams(fields)) {
+    for await (const step of stepsOf(reply, parts, call.left)) await sendLine(call, { ...head(), ...pieceOf(piece, step), done: false })
+    await sendLine(call, final(piece('')))
+    call.res.end()
+  } else {
+    const text = await allOf(reply, parts, call.left)
+    sendJson(call.res, 200, final(piece(text, reply.toolCalls)), JSON_UTF8)
   }
-  if (streaming) call.res.end(`${JSON.stringify(final)}\n`)
-  else sendJson(call.res, 200, final, JSON_UTF8)
+  library.touch(model, fields.keep_alive)
+}
+
+const pieceOf = (piece: Piece, step: Step): Fields => ('text' in step ? piece(step.text) : piece('', step.toolCalls))
+
+async function sendLine(call: Call, object: Fields): Promise<void> {
+  if (!call.res.headersSent) call.res.writeHead(200, { 'content-type': 'application/x-ndjson' })
+  await send(call, `${JSON.stringify(object)}\n`)
 }
 
 async function embedMany(call: Call, { library, clock }: InferParts): Promise<void> {

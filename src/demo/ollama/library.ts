@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../kernel/index.ts'
 
-export type Ability = 'completion' | 'embedding'
+export type Ability = 'completion' | 'embedding' | 'tools'
 
 export interface Model {
   readonly name: string
@@ -26,7 +26,7 @@ export interface Library {
   readonly blobs: Set<string>
 }
 
-const COMPLETION: readonly Ability[] = ['completion']
+const COMPLETION: readonly Ability[] = ['completion', 'tools']
 const KEEP_ALIVE_MS = 300_000
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
 const FOREVER_MS = 876_000 * 3_600_000

@@ -5,6 +5,9 @@ import { inferRoutes } from './infer.ts'
 import { createLibrary, type Library, type Model } from './library.ts'
 import { blob, blobDigest, manageRoutes } from './manage.ts'
 import { passesManners } from './manners.ts'
+import { modelInPath, showModel } from './openai/models.ts'
+import { openaiRefusals } from './openai/refusals.ts'
+import { compatibleRoutes } from './openai/routes.ts'
 
 export interface TextOptions {
   readonly port?: number
@@ -15,12 +18,13 @@ export interface TextOptions {
 const JSON_UTF8 = 'application/json; charset=utf-8'
 const VERSION = '0.33.0-stand-in'
 
-/** Ollama's native interface in front of a text that says it comes from no model. */
+/** Ollama's interfaces, its own and the ones it has for clients of others, in front of a text that says it comes from no model. */
 export function startTextStandIn({ port = 0, clock, tokensPerSecond }: TextOptions): Promise<StandIn> {
   const library = createLibrary(clock)
   const routes: Readonly<Record<string, Handler>> = {
     ...readRoutes(library),
     ...inferRoutes({ library, clock, tokensPerSecond }),
+    ...compatibleRoutes({ library, clock, tokensPerSecond }),
     ...manageRoutes({ library, stepMs: 1_000 / tokensPerSecond }),
   }
   return serve((call) => answer(call, routes, library), { port })
@@ -34,6 +38,8 @@ async function answer(call: Call, routes: Readonly<Record<string, Handler>>, lib
   const path = decoded(call.path)
   const digest = blobDigest(path)
   if (digest !== null && (req.method === 'HEAD' || req.method === 'POST')) return blob(call, library, digest)
+  const model = req.method === 'GET' ? modelInPath(path) : null
+  if (model !== null) return openaiRefusals(() => showModel(call, library, model))(call)
   const handler = routes[`${req.method} ${path}`]
   if (handler !== undefined) return handler(call)
   const known = METHODS.some((method) => routes[`${method} ${path}`] !== undefined)

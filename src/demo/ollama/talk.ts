@@ -15,6 +15,9 @@ export function answerTo(prompt: string, tokensPerSecond: number): string {
     .join(' ')
 }
 
+/** What it says when a tool has answered: enough of that to show that it arrived. */
+export const answerToTool = (result: string): string => `I am a stand-in, not a language model. The tool said: “${quote(result)}”.`
+
 /** The same, for a caller who asked for JSON. */
 export function jsonAnswerTo(prompt: string): string {
   return JSON.stringify({ stand_in: true, you_wrote: quote(prompt), characters: prompt.length })
