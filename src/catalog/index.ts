@@ -1,4 +1,7 @@
+export { Balancer, type Standing, type Verdict } from './balancer.ts'
+export type { BreakerState } from './breaker.ts'
 export { BUILTIN } from './builtin.ts'
+export { closeMatches } from './close-matches.ts'
 export { type BackendHealth, createHealth, type Health, type Probe } from './health.ts'
 export { type Endpoint, type EndpointRef, type Model, type Models, type Place, PROTOCOLS, type Protocol, protocolsOf } from './model.ts'
 export { type BackendQueue, createQueue, type Release } from './queue.ts'

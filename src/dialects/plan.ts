@@ -35,9 +35,14 @@ export interface StreamReport {
   readonly failed: boolean
 }
 
-/** Looks at chunks as they pass. It may keep a reference, never delays or changes a byte. */
+/** Looks at chunks as they pass. It may keep a reference, and costs a stream no time. */
 export interface StreamReader {
-  chunk(chunk: Buffer): void
+  /** What of it goes on now: the chunk itself, but where the stream's grammar asks for more. */
+  chunk(chunk: Buffer): Buffer
+  /** What was held back, when the backend has ended. */
+  rest?(): Buffer
+  /** Whether what went on so far ends between two events; absent where there are none. */
+  readonly atBoundary?: boolean
   report(): StreamReport
 }
 

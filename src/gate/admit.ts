@@ -6,12 +6,14 @@ import {
   type Envelope,
   type ErrorShape,
   errorAnswer,
+  errorInBand,
   mustBeTaken,
   Room,
   type Share,
 } from '../http/index.ts'
 import { type Clock, DEFAULT_TENANT, GatewayError, type KeyPrincipal, LIMITS, type Principal, Slots } from '../kernel/index.ts'
 import type { Hold } from '../limits/index.ts'
+import { billOf } from './bill.ts'
 import { intentOf, outcomeOf, refusalOf } from './entries.ts'
 import { type Ended, type Policy, Visit } from './visit.ts'
 
@@ -89,11 +91,12 @@ export function createCorridor(parts: CorridorParts): Corridor {
     if (visit.cutBy !== null) end = { ...end, ...visit.cutBy } // while the intent was being written there was nothing yet that could end in order
     if (end.tell !== undefined) tell(visit, end.tell)
     dropBody(envelope.incoming)
+    const bill = billOf(visit, end)
     visit.letGo()
     hold.release()
     inFlight.delete(visit)
     const totalMs = clock.monoMs() - envelope.startedMs
-    ledger.outcome(outcomeOf(visit, end, totalMs))
+    ledger.outcome(outcomeOf(visit, end, bill, totalMs))
     observer.ended(visit, end, totalMs)
   }
 
@@ -195,13 +198,18 @@ const LOOPBACK_OBSERVER: Principal = {
   rights: new Set(['observe']),
 }
 
+const EVENT_STREAM = 'text/event-stream'
+
 /** An error in the face's own shape. Nobody is told twice, and nobody who has left. */
-function tell({ envelope: { outgoing, id }, policy }: Visit, error: GatewayError): void {
+function tell(visit: Visit, error: GatewayError): void {
+  const { envelope, policy, answerHeaders } = visit
+  const { outgoing, id } = envelope
+  visit.kept?.breakOff(errorInBand(error, policy.errors, EVENT_STREAM))
   if (outgoing.headersSent || outgoing.destroyed) return
   const { status, headers, body } = errorAnswer(error, policy.errors, id)
   try {
     mustBeTaken(outgoing)
-    outgoing.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
+    outgoing.writeHead(status, { ...answerHeaders, ...headers, 'content-length': Buffer.byteLength(body) })
     outgoing.end(body)
   } catch {
     outgoing.destroy() // a response that takes no answer must still not keep its place

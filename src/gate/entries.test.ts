@@ -3,6 +3,7 @@ import { Socket } from 'node:net'
 import { expect, it } from 'vitest'
 import { openEnvelope, trustedNetworks } from '../http/index.ts'
 import { GatewayError } from '../kernel/index.ts'
+import { billOf } from './bill.ts'
 import { intentOf, outcomeOf, refusalOf } from './entries.ts'
 import { Visit } from './visit.ts'
 
@@ -26,7 +27,8 @@ function visitWith(text: string): Visit {
 function shown(text: string): readonly unknown[] {
   const visit = visitWith(text)
   const error = new GatewayError('BAD_REQUEST', { reason: text })
-  const outcome = outcomeOf(visit, { ended: 'refused', status: 400, bytesOut: 0, error }, 1)
+  const end = { ended: 'refused', status: 400, bytesOut: 0, error } as const
+  const outcome = outcomeOf(visit, end, billOf(visit, end), 1)
   const refusal = refusalOf(visit, error, undefined)
   return [intentOf(visit), outcome, refusal]
     .flatMap(({ agent, model, target }) => [agent, model, target])

@@ -1,6 +1,7 @@
 import type { Ending, Units } from '../contract/index.ts'
 import type { Envelope, ErrorShape, Share } from '../http/index.ts'
-import type { GatewayError, Principal, Right, Slotted } from '../kernel/index.ts'
+import { type Allowance, type GatewayError, NO_PRICE, type Price, type Principal, type Right, type Slotted } from '../kernel/index.ts'
+import { CallerSide } from './carry/caller-side.ts'
 
 /** What a route asks of whoever comes. A route line reads as one. */
 export interface Policy {
@@ -13,6 +14,23 @@ export interface Policy {
   readonly errors: ErrorShape
   /** Reads and judges the body; absent where there is none, or where it is carried as it comes. */
   readonly body?: (visit: Visit, room: Share) => Promise<void>
+}
+
+/** A place within the limits of an endpoint, given back once. */
+export interface EndpointHold {
+  settle(used: { readonly tokens: number; readonly costMicro: number }): void
+  /** As if it had not been there. */
+  refuse(): void
+}
+
+/** What a request is going to use, estimated before it is let in. */
+export interface Demand {
+  readonly model: { readonly name: string; readonly limits: Allowance }
+  readonly price: Price
+  /** What it uses in any case: the tokens of its prompt, the characters of its text. */
+  readonly least: Units
+  /** All that it is expected to use. */
+  readonly most: Units
 }
 
 /** How a visit ended, whoever performed it. */
@@ -36,12 +54,22 @@ export class Visit implements Slotted {
   oldSecret = false
   model = ''
   target = ''
+  demand: Demand | null = null
+  /** Which endpoint of a model serves, and at what price. */
+  endpoint = ''
+  price: Price = NO_PRICE
+  endpointHold: EndpointHold | null = null
+  /** Which endpoints were to serve before it, and why they did not. */
+  passedOver = ''
   /** The body's bytes, where a policy read them to be carried on. */
   body: Buffer | null = null
   /** The body's fields, where the face translates them. */
   fields: Readonly<Record<string, unknown>> = NO_FIELDS
   /** Where a body that is read whole has its bytes. */
   room: Share | null = null
+  /** Headers that the answer gets, whoever makes it; told to errors too. */
+  answerHeaders: Readonly<Record<string, string>> = NO_HEADERS
+  #caller: CallerSide | null = null
   /** Bytes of a body that was read whole. */
   #bytesRead = 0
   /** The body, where it is carried as it comes: it counts itself, so that a cut one is told as far as it came. */
@@ -56,6 +84,19 @@ export class Visit implements Slotted {
     this.policy = policy
   }
 
+  enterEndpoint(name: string, price: Price, hold: EndpointHold): void {
+    this.endpoint = name
+    this.price = price
+    this.endpointHold = hold
+  }
+
+  /** Nothing was done there: it counts for nothing, and another one may serve. */
+  leaveEndpoint(): void {
+    this.endpoint = ''
+    this.endpointHold?.refuse()
+    this.endpointHold = null
+  }
+
   /** Ends it, wherever it is on its way. */
   stop(ended: 'revoked' | 'refused', error: GatewayError): void {
     if (this.cut !== null) {
@@ -67,6 +108,17 @@ export class Visit implements Slotted {
     // An answer that waits behind another has no socket yet, and nobody would hear that it is destroyed.
     if (outgoing.socket === null) incoming.socket.destroy()
     else outgoing.destroy()
+  }
+
+  /** The caller's end of it, for whoever carries. */
+  callerAt(nowMs: number): CallerSide {
+    this.#caller ??= new CallerSide(this.envelope.outgoing, nowMs)
+    return this.#caller
+  }
+
+  /** Set when a sign of life was sent before any answer: then an error can only be told within the stream. */
+  get kept(): CallerSide | null {
+    return this.#caller?.kept === true && !this.#caller.ending ? this.#caller : null
   }
 
   get bytesIn(): number {
@@ -87,3 +139,4 @@ export class Visit implements Slotted {
 }
 
 const NO_FIELDS: Readonly<Record<string, unknown>> = Object.freeze({})
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})

@@ -32,6 +32,7 @@ interface Headers {
   contentLength: number
   contentEncoding: string
   accept: string
+  origin: string
   agent: string
   forwardedFor: string
   forwarded: boolean
@@ -52,6 +53,7 @@ const READ = new Set([
   'content-length',
   'content-encoding',
   'accept',
+  'origin',
   'user-agent',
   'expect',
   'upgrade',
@@ -76,6 +78,7 @@ function readHeaders(raw: readonly string[]): Headers {
     contentLength: -1,
     contentEncoding: '',
     accept: '',
+    origin: '',
     agent: '',
     forwardedFor: '',
     forwarded: false,
@@ -121,6 +124,9 @@ function readHeader(seen: Headers, name: string, value: string): void {
       break
     case 'accept':
       seen.accept = value
+      break
+    case 'origin':
+      seen.origin = value
       break
     case 'user-agent':
       seen.agent = value
@@ -169,7 +175,11 @@ const HOST_OF_THIS_MACHINE = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1
 const REFUSED_IN_PATH = /[\\;\u0000-\u0020\u007f-\uffff]|%(?:0[0-9a-f]|1[0-9a-f]|2f|5c|7f|3b)|%(?![0-9a-f]{2})/i
 const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i
 
-function checkPath(path: string): void {
+/** Where ids of models stand, which hold slashes; what is there reaches no backend. */
+const MODELS = '/v1/models/'
+
+function checkPath(spelled: string): void {
+  const path = spelled.startsWith(MODELS) ? spelled.replaceAll(/%2f/gi, '/') : spelled
   if (REFUSED_IN_PATH.test(path) || path.startsWith('//') || (path.includes('.') || path.includes('%') ? DOT_SEGMENT.test(path) : false)) {
     throw new GatewayError('BAD_PATH', { reason: 'a refused spelling of a path' })
   }

@@ -139,3 +139,23 @@ export function parseFields(body: Buffer, keys: readonly TopLevelKey[], names: R
   }
   return fields
 }
+
+/** A part of a body, and what is to stand in its place. */
+export interface Edit {
+  readonly start: number
+  readonly end: number
+  readonly text: string
+}
+
+/** The body with its edits made, which stand in order and do not overlap; everything else keeps its bytes. */
+export function edited(body: Buffer, edits: readonly Edit[]): Buffer {
+  if (edits.length === 0) return body
+  const parts: Buffer[] = []
+  let at = 0
+  for (const { start, end, text } of edits) {
+    parts.push(body.subarray(at, start), Buffer.from(text))
+    at = end
+  }
+  parts.push(body.subarray(at))
+  return Buffer.concat(parts)
+}

@@ -5,6 +5,7 @@ import { type Clock, type ErrorCode, GatewayError, LIMITS, newRequestId } from '
 import { judgedAnew, type Peer, peerOf, type TrustedNetworks } from './address.ts'
 import { breakBody } from './body.ts'
 import { Connections, connectionsMax } from './connections.ts'
+import { answersPreflight, type CorsRules, NO_CORS } from './cors.ts'
 import { type Envelope, openEnvelope } from './envelope.ts'
 import { asGatewayError, errorAnswer } from './faces.ts'
 
@@ -26,6 +27,7 @@ export interface GateServerParts {
   readonly trusted: () => TrustedNetworks
   readonly connectionsPerAddressMax: () => number
   readonly connectionsMax?: number
+  readonly cors?: () => CorsRules
   readonly fetch: Fetch
   readonly exact?: () => ExactRoutes
   /** An envelope that cannot be accepted: answered and recorded by the corridor. */
@@ -55,7 +57,7 @@ const NO_ROUTES: ExactRoutes = new Map()
 
 /** An HTTP server with the gate's limits; it listens nowhere yet. */
 export function createGateServer(parts: GateServerParts): Server {
-  const { clock, turnAway, trusted, exact = () => NO_ROUTES } = parts
+  const { clock, turnAway, trusted, exact = () => NO_ROUTES, cors = () => NO_CORS } = parts
   const hono = getRequestListener((request, env) => parts.fetch(request, env as GateEnv['Bindings']), {
     overrideGlobalObjects: false, // HTTP/1 only
     autoCleanupIncoming: false, // the corridor and the open routes drop what nobody wants, within limits of their own
@@ -70,6 +72,7 @@ export function createGateServer(parts: GateServerParts): Server {
     const { envelope, fault } = openEnvelope(incoming, outgoing, line.peer, networks, clock.monoMs())
     line.latestId = envelope.id
     if (envelope.headers.upgrade) outgoing.shouldKeepAlive = false // llhttp loses what stands in the same packet behind the offer
+    if (envelope.headers.origin !== '' && answersPreflight(cors(), envelope)) return
     if (fault !== null) {
       turnAway(envelope, fault)
       return

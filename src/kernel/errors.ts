@@ -4,7 +4,7 @@ export interface ErrorSpec {
   readonly title: string
   /** Seconds after which a retry makes sense; sent as `Retry-After`. */
   readonly retryAfterS?: number
-  /** True where a retry would repeat work that may have been done (SDKs retry every 5xx unless told not to). */
+  /** True where a retry would repeat work that may have been done, or cannot help (SDKs retry every 429 and 5xx unless told not to). */
   readonly neverRetry?: boolean
 }
 
@@ -36,7 +36,7 @@ export const ERRORS = {
   RATE_LIMITED: { status: 429, title: 'The rate of this key is used up' },
   CONCURRENCY_LIMITED: { status: 429, title: 'This key has too many requests in flight', retryAfterS: 1 },
   TOKENS_LIMITED: { status: 429, title: 'The tokens of this minute are used up' },
-  BUDGET_EXHAUSTED: { status: 429, title: 'The budget of this day or month is used up' },
+  BUDGET_EXHAUSTED: { status: 429, title: 'The budget of this day or month is used up', neverRetry: true },
   BALANCE_EXHAUSTED: { status: 402, title: 'The balance of this user is used up' },
   QUEUE_FULL: { status: 429, title: 'The queue of this backend is full', retryAfterS: 5 },
   // body

@@ -72,11 +72,27 @@ export const LIMITS = {
   queueWaitMsMax: 5 * MINUTE_MS,
   queueLengthMax: 64,
   drainMsMax: 30 * SECOND_MS,
+  breakerFailures: 5, // in a row
+  breakerOpenMs: 5 * SECOND_MS,
+  breakerOpenMsMax: 2 * MINUTE_MS,
+  fallbacksMax: 4, // models asked one after another for one request
+  heartbeatMs: 15 * SECOND_MS,
 
   // Ollama bodies of ordinary keys
   ollamaKeepAliveMsMin: 1 * MINUTE_MS,
   ollamaKeepAliveMsMax: 30 * MINUTE_MS,
   ollamaNumCtxMax: 131_072,
+
+  // endpoints and models
+  endpointsMax: 1_000,
+  modelsMax: 100_000,
+  listPageEntitiesMax: 1_000,
+  discoverEveryMs: 1 * MINUTE_MS,
+  discoverMsMax: 3 * SECOND_MS,
+  discoverBytesMax: 4 * MiB,
+  discoveredModelsMax: 10_000, // of one endpoint
+  discoveredKeepMs: 10 * MINUTE_MS, // after the last answer of an endpoint that fails
+  closeMatchStepsMax: 200_000, // of comparing letters: 3 ms among 10,000 names, since whoever asks for one that is not there must not hold the loop
 
   // keys
   keyConcurrencyDefault: 100,
@@ -127,6 +143,30 @@ export const LIMITS = {
   rawPathCharsMax: 256,
   userAgentCharsMax: 128,
   modelCharsMax: 128,
+
+  // the store, which two threads write
+  storeBusyMsMax: 5 * SECOND_MS, // how long one waits for the other; their transactions take milliseconds
+
+  // usage
+  usageTellMs: 250, // how often the thread that follows the ledger is told how far it may read
+  usageFirstTellMs: 1 * SECOND_MS, // a gateway that has just started has better things to do
+  usageBatchLinesMax: 500, // in one transaction, which nobody else can write beside
+  usageWindowLinesMax: 20_000, // read before they are applied: a compressed segment is unpacked from its beginning for each
+  usageTryAgainMs: 1 * SECOND_MS,
+  usageCatchUpMsMax: 2 * SECOND_MS, // that somebody who asks waits for the latest lines
+  usageSlowMs: 2 * SECOND_MS, // after which a start says how far it is
+  usageUpkeepMs: 1 * HOUR_MS,
+  usageRestartMsMax: 1 * MINUTE_MS,
+  usageHeapMiBMax: 256,
+  usageLogDays: 90,
+  usageCountDays: 800,
+  usageModelsPerKeyAndDayMax: 500, // a caller may name as many as he likes
+  usageRowsMax: 1_000,
+  usageRequestsMax: 1_000,
+  usageContentBytesMax: 64 * KiB, // of a prompt, and of an answer
+  usageContentDays: 7,
+  usageContentTotalBytesMax: 1 * GiB,
+  usageContentWaitingBytesMax: 16 * MiB,
 
   // the report: whoever writes the log chooses how many of each there are
   reportChunkBytes: 256 * KiB, // also the longest stretch of work between two turns of the event loop: about 3 ms

@@ -148,7 +148,7 @@ const CASES: readonly Case[] = [
     name: 'a reader at its first chunk',
     perform: () => plain({ reader: () => ({ chunk: thrower, report: () => ({ finished: true, failed: false }) }) }),
   },
-  { name: 'a reader when it is asked', perform: () => plain({ reader: () => ({ chunk() {}, report: thrower }) }) },
+  { name: 'a reader when it is asked', perform: () => plain({ reader: () => ({ chunk: (chunk) => chunk, report: thrower }) }) },
   { name: 'a reader always', perform: () => plain({ reader: () => ({ chunk: thrower, report: thrower }) }) },
   { name: 'reshape', perform: () => plain({ reshape: thrower }), status: 502 },
   {

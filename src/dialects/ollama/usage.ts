@@ -28,7 +28,10 @@ export function ollamaReader(status: number, contentType: string): StreamReader 
   }
   return {
     chunk(chunk) {
-      if (!streams) return keep(chunk)
+      if (!streams) {
+        keep(chunk)
+        return chunk
+      }
       const end = trimmedLength(chunk)
       if (end > 0) {
         // The usual chunk is exactly one line; where it holds more, the newest begins after the last newline before its own.
@@ -45,6 +48,7 @@ export function ollamaReader(status: number, contentType: string): StreamReader 
         lineIsOver = true
         lines += 1
       }
+      return chunk
     },
     report: () => (overlong ? { finished: true, failed: false, ...estimated(lines) } : reportOf(tail, lines, streams)),
   }

@@ -4,13 +4,12 @@ import type { Backend } from '../../catalog/index.ts'
 import type { Ending } from '../../contract/index.ts'
 import type { LocalAnswer, Plan, StreamReader, StreamReport, WholeAnswer } from '../../dialects/index.ts'
 import { errorInBand } from '../../http/index.ts'
-import { type Clock, type GatewayError, LIMITS, passed } from '../../kernel/index.ts'
+import { type Clock, type GatewayError, LIMITS } from '../../kernel/index.ts'
 import type { Ended, Visit } from '../visit.ts'
-import { breakOff } from './break-off.ts'
-import { Collected, NOTHING } from './collected.ts'
+import type { CallerSide } from './caller-side.ts'
+import { Collected } from './collected.ts'
 import { hiderOf, reshaped, withoutCredential } from './credential.ts'
 import { deadlineFault, earlyRefusal, endingOf, isFault, upstreamFault } from './faults.ts'
-import { begin, endFramed, type Framing, writeFramed } from './framing.ts'
 import { relayedHeaders } from './headers.ts'
 import { mustBeRead, relayedError } from './relayed-error.ts'
 import type { Sweep, Watched } from './sweep.ts'
@@ -34,6 +33,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   readonly #plan: Plan
   readonly #parts: CarriageParts
   readonly #outgoing: ServerResponse
+  readonly #caller: CallerSide
   readonly #settle: (end: CarriageEnd) => void
   readonly #startedMs: number
   #controller: Dispatcher.DispatchController | null = null
@@ -41,17 +41,15 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   #status = 0
   #contentType = ''
   #isFault = false
-  #bytesOut = 0
   #firstByteMs = -1
   #lastByteMs: number
-  #pausedMs = 0
   #reader: StreamReader | null = null
   #report: StreamReport | undefined
   #uploaded = -1
   #collected: Collected | null = null
-  #ending = false
-  #endsLine = true
-  #framing: Framing = 'node'
+  #joined = false
+  /** Its caller has left, and the backend is let finish. */
+  #alone = false
 
   constructor(visit: Visit, backend: Backend, plan: Plan, parts: CarriageParts, settle: (end: CarriageEnd) => void) {
     this.#visit = visit
@@ -59,14 +57,20 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     this.#plan = plan
     this.#parts = parts
     this.#outgoing = visit.envelope.outgoing
+    this.#caller = visit.callerAt(parts.sweep.nowMs)
     this.#settle = settle
     this.#startedMs = parts.clock.monoMs()
     this.#lastByteMs = this.#startedMs
     visit.cut = (ending, error) => this.#end(ending, error)
-    // The second net: an error of the response that nobody listens to would end the process.
-    this.#outgoing.on('close', this.#onCallerGone).on('error', ignore)
+    this.#caller.onCaughtUp = this.#onCaughtUp
+    this.#outgoing.on('close', this.#onCallerGone)
     parts.sweep.add(this)
     if (this.#outgoing.destroyed) this.#onCallerGone()
+  }
+
+  /** An answer was begun towards the caller; before that, be there signs of life or not, another backend may still be tried. */
+  get #relays(): boolean {
+    return this.#caller.kept ? this.#joined : this.#outgoing.headersSent
   }
 
   get over(): boolean {
@@ -122,8 +126,9 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   /** Deadlines. While the caller is the slow one, the backend's clocks stand and the caller's own runs. */
   overdue(nowMs: number): void {
     const { firstByteMs, idleMs, totalMs } = this.#backend.deadlines
-    if (this.#pausedMs > 0 || this.#ending) {
-      if (nowMs - Math.max(this.#pausedMs, this.#lastByteMs) > LIMITS.clientStallMsMax) this.#end('client_stalled', null)
+    const { pausedMs, ending } = this.#caller
+    if (!this.#alone && (pausedMs > 0 || ending)) {
+      if (nowMs - Math.max(pausedMs, this.#lastByteMs) > LIMITS.clientStallMsMax) this.#end('client_stalled', null)
       return
     }
     const waited = nowMs - (this.#status === 0 ? this.#startOfWait() : this.#lastByteMs)
@@ -145,42 +150,31 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   #startRelay(status: number, headers: IncomingHttpHeaders): void {
     // What answers HEAD speaks of a body and has none, so there is nothing to miss in it.
     this.#reader = this.#plan.request.method === 'HEAD' ? null : (this.#plan.reader?.(status, this.#contentType) ?? null)
-    const relayed = relayedHeaders(headers, this.#visit.envelope.id, this.#plan.contentType)
+    if (this.#alone) return
+    if (this.#caller.kept && !isEventStream(this.#contentType)) throw this.#rubbish('no stream, where one was asked for and begun')
+    const relayed = relayedHeaders(headers, this.#visit, this.#plan.contentType)
     const told = status < 400 ? relayed : relayed.map(hiderOf(this.#backend))
-    this.#framing = begin(this.#outgoing, status, told, headers['content-length'] !== undefined)
-    // A stream may be silent after its headers, and its caller wants them; bytes of the same packet go out with them. What has a length is no stream.
-    if (this.#framing !== 'sized') queueMicrotask(this.#flushHeaders)
-  }
-
-  readonly #flushHeaders = (): void => {
-    if (this.#bytesOut > 0 || this.#over || this.#ending) return
-    try {
-      this.#outgoing.flushHeaders()
-    } catch (error) {
-      this.#fail(error)
-    }
+    this.#caller.begin(status, told, headers['content-length'] !== undefined)
+    this.#joined = true
+    this.#caller.flushSoon(this.#fail)
   }
 
   #relay(chunk: Buffer): void {
-    this.#bytesOut += chunk.length
-    passed(chunk.length)
-    this.#endsLine = chunk[chunk.length - 1] === NEWLINE
-    this.#reader?.chunk(chunk)
-    if (!writeFramed(this.#outgoing, this.#framing, chunk)) {
-      this.#waitForReader()
-      this.#controller?.pause()
-    }
+    const whole = this.#reader === null ? chunk : this.#reader.chunk(chunk)
+    if (this.#alone || whole.length === 0) return
+    this.#caller.atBoundary = this.#reader?.atBoundary ?? true
+    if (!this.#caller.write(whole, this.#parts.sweep.nowMs)) this.#controller?.pause()
   }
 
-  readonly #onDrain = (): void => {
-    this.#pausedMs = 0
+  readonly #onCaughtUp = (): void => {
     this.#lastByteMs = this.#parts.clock.monoMs()
-    if (this.#over) return
-    if (this.#rest.length > 0) this.#writeRest()
-    else this.#controller?.resume()
+    if (!this.#over) this.#controller?.resume()
   }
 
   #endRelay(): void {
+    if (this.#alone) return this.#end('client_closed', null)
+    const rest = this.#reader?.rest?.()
+    if (rest !== undefined && rest.length > 0) this.#caller.write(rest, this.#parts.sweep.nowMs)
     const report = this.#told()
     if (report !== undefined && !report.finished) throw this.#rubbish('the stream ended before it was finished')
     if (report?.failed) this.#finishAfterFlush('upstream_died', this.#rubbish('the backend reported a failure in band'))
@@ -211,59 +205,42 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   }
 
   #used: Pick<LocalAnswer, 'units' | 'estimated'> | undefined
-  #rest: Buffer = NOTHING
 
   #answer({ status, headers, body, ...used }: LocalAnswer): void {
-    this.#status = status
     this.#used = used
-    this.#framing = 'sized'
-    this.#rest = Buffer.from(body)
-    this.#outgoing.writeHead(status, { ...headers, 'x-request-id': this.#visit.envelope.id, 'content-length': this.#rest.length })
-    this.#writeRest()
+    if (this.#alone) return this.#end('client_closed', null)
+    if (this.#caller.kept) throw this.#rubbish('a whole answer, where a stream was begun')
+    this.#status = status
+    const told = { ...headers, ...this.#visit.answerHeaders, 'x-request-id': this.#visit.envelope.id }
+    this.#caller.answer(status, told, Buffer.from(body), this.#parts.sweep.nowMs, () => this.#finishAfterFlush('complete', null))
   }
 
-  /** In slices, so that a slow reader who still reads is told from one who has stopped, and what he took can be counted. */
-  #writeRest(): void {
-    while (this.#rest.length > 0) {
-      const slice = this.#rest.subarray(0, LIMITS.answerSliceBytes)
-      this.#rest = this.#rest.subarray(slice.length)
-      this.#bytesOut += slice.length
-      if (!this.#outgoing.write(slice) && this.#rest.length > 0) {
-        this.#waitForReader()
-        return
-      }
-    }
-    this.#finishAfterFlush('complete', null)
-  }
-
-  #waitForReader(): void {
-    this.#pausedMs = this.#parts.sweep.nowMs
-    this.#outgoing.once('drain', this.#onDrain)
-  }
-
-  /** The end is recorded when the last byte has left us, so that `complete` never means "given up half way to a slow reader". */
+  /** The end is recorded when the last byte has left us. */
   #finishAfterFlush(ending: Ending, error: GatewayError | null): void {
-    this.#ending = true
     this.#lastByteMs = this.#parts.sweep.nowMs
-    endFramed(this.#outgoing, this.#framing, () => this.#end(ending, error))
+    this.#caller.finish(() => this.#end(ending, error))
   }
 
   readonly #onCallerGone = (): void => {
-    if (!this.#outgoing.writableFinished) this.#end('client_closed', null)
+    if (this.#outgoing.writableFinished || this.#over) return
+    // Not while it is on its way out: whoever is to be read to the end has to have begun.
+    if (this.#backend.abort === 'drain' && this.#controller !== null && !this.#caller.ending) {
+      this.#alone = true
+      this.#controller.resume()
+    } else this.#end('client_closed', null)
   }
 
   #rubbish(reason: string): GatewayError {
     return upstreamFault(new Error(reason), this.#backend.name)
   }
 
-  #fail(thrown: unknown): void {
+  readonly #fail = (thrown: unknown): void => {
     const error = upstreamFault(thrown, this.#backend.name)
     this.#end(endingOf(error, this.#outgoing.destroyed), error)
   }
 
   #lastWords(error: GatewayError | null): string | null {
-    const words = error === null ? null : errorInBand(error, this.#contentType)
-    return words === null || this.#endsLine ? words : `\n${words}`
+    return error === null ? null : errorInBand(error, this.#visit.policy.errors, this.#contentType)
   }
 
   /** The one end. What was begun towards the caller is ended in the face's own words where it has any, and otherwise cut, never closed cleanly. */
@@ -274,18 +251,18 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     this.#outgoing.off('close', this.#onCallerGone)
     const clean = this.#outgoing.writableFinished
     if (!clean) this.#controller?.abort(new Error(ended))
-    const unsent = !this.#outgoing.headersSent && !this.#outgoing.destroyed
+    const unsent = !this.#relays && !this.#outgoing.destroyed
     try {
-      if (!clean && !unsent) breakOff(this.#outgoing, this.#framing, this.#lastWords(error))
+      if (!clean && !unsent) this.#caller.breakOff(this.#lastWords(error))
       this.#told()
     } catch {
       this.#outgoing.destroy() // whatever is wrong with it, the end must be settled
     }
-    const sent = this.#outgoing.headersSent
+    const sent = this.#relays
     this.#settle({
       ended,
-      status: sent ? this.#status : unsent && error !== null ? error.status : 0,
-      bytesOut: this.#bytesOut,
+      status: this.#caller.kept ? KEPT_STATUS : sent ? this.#status : unsent && error !== null ? error.status : 0,
+      bytesOut: this.#caller.bytesOut,
       firstByteMs: this.#firstByteMs >= 0 ? this.#firstByteMs : undefined,
       units: this.#used?.units ?? this.#report?.units ?? (sent ? this.#plan.units : undefined),
       estimated: this.#used?.estimated ?? this.#report?.estimated,
@@ -295,5 +272,6 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   }
 }
 
-const NEWLINE = 0x0a
-const ignore = (): void => {}
+/** What the head of a sign of life says. */
+const KEPT_STATUS = 200
+const isEventStream = (contentType: string): boolean => contentType.startsWith('text/event-stream')

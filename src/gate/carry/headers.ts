@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Envelope } from '../../http/index.ts'
+import type { Visit } from '../visit.ts'
 
 /**
  * Named sets, each entry with its reason; what is not named is dropped. Towards backends that drops the caller's credential and
@@ -40,8 +41,13 @@ export function callerHeaders({ headers }: Envelope, withLength: boolean): Recor
 }
 
 /** A flat list, which Node writes as it stands. */
-export function relayedHeaders(upstream: IncomingHttpHeaders, requestId: string, contentType: string | undefined): string[] {
-  const headers = ['x-request-id', requestId]
+export function relayedHeaders(
+  upstream: IncomingHttpHeaders,
+  { envelope, answerHeaders }: Visit,
+  contentType: string | undefined,
+): string[] {
+  const headers = ['x-request-id', envelope.id]
+  for (const name in answerHeaders) headers.push(name, answerHeaders[name] ?? '')
   for (const name of RELAYED_NAMES) {
     const value = upstream[name]
     if (typeof value === 'string' && !(name === 'content-type' && contentType !== undefined)) headers.push(name, value)

@@ -7,13 +7,17 @@ import type { Visit } from '../visit.ts'
 import { Carriage, type CarriageEnd } from './carriage.ts'
 import { interruptOurs } from './interrupt.ts'
 import { createLines, type Lines } from './lines.ts'
+import { type LifeWords, SignsOfLife } from './signs-of-life.ts'
 import { createSweep } from './sweep.ts'
 
 export type { CarriageEnd } from './carriage.ts'
+export type { LifeWords } from './signs-of-life.ts'
 
 export interface Carrier {
   /** Takes a planned operation to its backend and the answer back. Never rejects: every way it can end is an ending. */
   carry(visit: Visit, backend: Backend, plan: Plan): Promise<CarriageEnd>
+  /** Lets the caller know that its request is alive, while `work` takes its time. */
+  keepAlive<T>(visit: Visit, words: LifeWords, work: () => Promise<T>): Promise<T>
   queueOf(backend: Backend): BackendQueue
   /** After a reload: each backend's queue goes on with its new size, so that jobs of before and after count together, those without a bound too. */
   resizeQueues(backends: readonly Backend[]): void
@@ -122,6 +126,15 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
   return {
     queueOf,
     resizeQueues,
+    async keepAlive(visit, words, work) {
+      const signs = new SignsOfLife(visit.callerAt(clock.monoMs()), words)
+      sweep.add(signs)
+      try {
+        return await work()
+      } finally {
+        sweep.delete(signs)
+      }
+    },
     carry(visit, backend, plan) {
       if (backend.concurrency > 0) return sendInTurn(visit, backend, plan)
       const place = queueOf(backend, targetOf(backend).queueId).take()
