@@ -6,10 +6,12 @@ export type {
   EndpointsTable,
   KeysTable,
   KeyUseTable,
+  LogDaysTable,
   ModelEndpointsTable,
   ModelsTable,
+  ProjectionsTable,
   RotationsTable,
   UsageDaysTable,
   UsersTable,
 } from './schema.ts'
-export { openStore, type Store, type StoreDialect } from './sqlite.ts'
+export { openBeside, openStore, type Store, type StoreBeside, type StoreDialect } from './sqlite.ts'

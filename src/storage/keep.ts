@@ -18,7 +18,10 @@ export function keepingStatements(sqlite: SQLite.Database): SqliteDatabase {
   const statements = new Map<string, SQLite.Statement>()
   return {
     close: () => sqlite.close(),
-    prepare(sql) {
+    prepare(text) {
+      // A transaction that reads first and writes then would fail at once, however long it may wait, when the other connection has written in between
+      // (SQLITE_BUSY_SNAPSHOT); so each takes the writer's place when it begins.
+      const sql = text === 'begin' ? 'begin immediate' : text
       const known = statements.get(sql)
       if (known) return known
       const statement = sqlite.prepare(sql)

@@ -138,10 +138,15 @@ export interface CreditsTable {
   note: string
 }
 
-/** How far a projection has read the ledger: the sequence of the last line that it holds. */
+/** How far a projection has read the ledger: the last line that it holds, and where that ends. */
 export interface ProjectionsTable {
   name: string
+  segment: string
+  /** Of the segment, up to the end of that line. */
+  bytes: number
   seq: number
+  /** Of that line: the next one is chained to it, or it is another ledger. */
+  hash: string
 }
 
 export interface UsageDaysTable {
@@ -152,6 +157,8 @@ export interface UsageDaysTable {
   model: string
   endpoint: string
   requests: number
+  /** Of a key that was recognised; without model and endpoint. */
+  refused: number
   tokens_in: number
   tokens_out: number
   characters: number

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { GatewayError } from '../kernel/index.ts'
-import { openStore } from './index.ts'
+import { openBeside, openStore } from './index.ts'
 
 let dir: string
 beforeEach(() => {
@@ -57,6 +57,32 @@ describe('the SQLite store', () => {
     await expect(store.db.insertInto('users').values(again).execute()).rejects.toThrow('UNIQUE')
     await store.db.updateTable('users').set({ deleted_ms: 2 }).where('id', '=', 'usr_1').execute()
     await store.db.insertInto('users').values(again).execute()
+    await store.close()
+  })
+
+  it('has a connection beside it, whose commits keep no transaction from reading first and writing then', async () => {
+    const store = await openStore({ file: join(dir, 'portcullis.db') })
+    const beside = openBeside(store)
+    await sql`pragma busy_timeout = 20`.execute(beside.db)
+    await store.db
+      .insertInto('users')
+      .values({ ...user, balance_micro: 5 })
+      .execute()
+    const charge = { balance_micro: sql<number>`balance_micro - 1` }
+    let fault: unknown = null
+    await store.db.transaction().execute(async (tx) => {
+      await tx.selectFrom('users').selectAll().execute()
+      // The other one has to wait; without the writer's place taken at the beginning it would write here, and the update below would fail.
+      const other = beside.db.updateTable('users').set(charge).execute()
+      await other.catch((error: unknown) => {
+        fault = error
+      })
+      await tx.updateTable('users').set(charge).execute()
+    })
+    expect(fault).toMatchObject({ code: 'SQLITE_BUSY' })
+    await beside.db.updateTable('users').set(charge).execute()
+    expect(await store.db.selectFrom('users').select('balance_micro').execute()).toEqual([{ balance_micro: 3 }])
+    await beside.close()
     await store.close()
   })
 

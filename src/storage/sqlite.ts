@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import type SQLite from 'better-sqlite3'
 import { Kysely, type SqliteDatabase, SqliteDialect } from 'kysely'
 import { isPrivate, makeFolder } from '../files/index.ts'
-import { GatewayError } from '../kernel/index.ts'
+import { GatewayError, LIMITS } from '../kernel/index.ts'
 import { keepingStatements, openSqlite, setPragma } from './keep.ts'
 import { migrate } from './migrations/index.ts'
 import type { Database } from './schema.ts'
@@ -49,11 +49,13 @@ export async function openStore({ file }: { file: string }): Promise<Store> {
 function openFile(file: string): SQLite.Database {
   try {
     makePrivate(file)
-    const sqlite = openSqlite(file)
+    const sqlite = openSqlite(file, { timeout: LIMITS.storeBusyMsMax })
     setPragma(sqlite, 'journal_mode = WAL')
     // FULL, not NORMAL: with NORMAL a power cut may undo the last commits, and a key that was disabled would be alive again. Writes are
     // rare here (a key change, one flush of last uses a minute), so the sync per commit costs nothing that anybody waits for.
     setPragma(sqlite, 'synchronous = FULL')
+    // Whose commit finds the log this long moves it into the file. The connection beside looks at a quarter of that, so that no request waits for it here.
+    setPragma(sqlite, 'wal_autocheckpoint = 4000')
     setPragma(sqlite, 'foreign_keys = ON')
     // Replaced hashes are overwritten, not left in free pages.
     setPragma(sqlite, 'secure_delete = ON')
@@ -63,6 +65,23 @@ function openFile(file: string): SQLite.Database {
   } catch (cause) {
     throw new GatewayError('STORE_UNAVAILABLE', { reason: `the store ${file} cannot be opened`, cause })
   }
+}
+
+/** A second connection to a store that this process has open, for a thread of its own: what takes long there keeps nobody waiting here. */
+export interface StoreBeside {
+  readonly db: Kysely<Database>
+  close(): Promise<void>
+}
+
+export function openBeside({ file }: { file: string }): StoreBeside {
+  const sqlite = openSqlite(file, { timeout: LIMITS.storeBusyMsMax, fileMustExist: true })
+  // A power cut may undo its last commits, and no others: it holds what is read from the ledger, and reads that again from where it stands then.
+  setPragma(sqlite, 'synchronous = NORMAL')
+  setPragma(sqlite, 'wal_autocheckpoint = 1000')
+  setPragma(sqlite, 'foreign_keys = ON')
+  setPragma(sqlite, 'trusted_schema = OFF')
+  const db = new Kysely<Database>({ dialect: new SqliteDialect({ database: keepingStatements(sqlite) }) })
+  return { db, close: () => db.destroy() }
 }
 
 /** SQLite gives its -wal and -shm files the mode of the main file, so that one has to be 0600 before SQLite opens it. */

@@ -9,7 +9,10 @@ export const usage0004: Migration = {
     await db.schema
       .createTable('projections')
       .addColumn('name', 'text', (c) => c.primaryKey())
+      .addColumn('segment', 'text', (c) => c.notNull())
+      .addColumn('bytes', 'bigint', (c) => c.notNull())
       .addColumn('seq', 'bigint', (c) => c.notNull())
+      .addColumn('hash', 'text', (c) => c.notNull())
       .execute()
     await db.schema
       .createTable('usage_days')
@@ -19,6 +22,7 @@ export const usage0004: Migration = {
       .addColumn('model', 'text', (c) => c.notNull())
       .addColumn('endpoint', 'text', (c) => c.notNull())
       .addColumn('requests', 'bigint', (c) => c.notNull().defaultTo(0))
+      .addColumn('refused', 'bigint', (c) => c.notNull().defaultTo(0))
       .addColumn('tokens_in', 'bigint', (c) => c.notNull().defaultTo(0))
       .addColumn('tokens_out', 'bigint', (c) => c.notNull().defaultTo(0))
       .addColumn('characters', 'bigint', (c) => c.notNull().defaultTo(0))
