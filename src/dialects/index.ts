@@ -6,3 +6,4 @@ export type { Interrupt, LocalAnswer, Plan, StreamReader, StreamReport, Upstream
 export { probeOf } from './probe.ts'
 export { type RawRequest, rawPath, rawPlan } from './raw.ts'
 export { operationOf } from './table.ts'
+export { type Passing, passesThrough, passPlan, readerOf, type V1Body, v1Path } from './v1/pass.ts'

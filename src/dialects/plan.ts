@@ -64,6 +64,8 @@ export interface Plan {
   readonly reader?: (status: number, contentType: string) => StreamReader | null
   /** For answers that are translated; only called below status 400 when `fault` is given, always otherwise. */
   readonly reshape?: (answer: WholeAnswer) => LocalAnswer
+  /** Which content types `reshape` is for; without it, all. The others pass. */
+  readonly reshapes?: (contentType: string) => boolean
   /** What a status of 400 and above means, or a content type that may not pass. Without it such answers pass untouched. */
   readonly fault?: (answer: WholeAnswer) => GatewayError
   /** Which content types may pass below status 400; `fault` judges the others, such as an error told with status 200. */

@@ -1,7 +1,16 @@
 import type { BodyPolicy, Route, Service } from '../catalog/index.ts'
 import { inspectOllamaBody } from '../dialects/index.ts'
-import { type Envelope, parseObject, readBody, refuseAmbiguousKeys, type Share, scanObject } from '../http/index.ts'
-import { GatewayError } from '../kernel/index.ts'
+import {
+  type Envelope,
+  parseFields,
+  parseObject,
+  readBody,
+  refuseAmbiguousKeys,
+  type Share,
+  scanObject,
+  type TopLevelKey,
+} from '../http/index.ts'
+import { GatewayError, LIMITS } from '../kernel/index.ts'
 import type { Policy, Visit } from './visit.ts'
 
 /** Form encoding is what curl -d says when nobody says otherwise, and Ollama's own examples use it so. */
@@ -20,9 +29,35 @@ function wantJson({ headers }: Envelope): void {
   }
 }
 
-function readJson({ envelope }: Visit, route: Route, room: Share): Promise<Buffer> {
+async function readJson(visit: Visit, bytesMax: number, room: Share): Promise<Buffer> {
+  const { envelope } = visit
   wantJson(envelope)
-  return readBody(envelope, route.bodyBytesMax, room)
+  const body = await readBody(envelope, bytesMax, room)
+  visit.held(body.length)
+  return body
+}
+
+/** A JSON body that was read and judged. */
+export interface JudgedBody {
+  readonly bytes: Buffer
+  readonly keys: readonly TopLevelKey[]
+  /** All of them; of a long body only the guarded ones. */
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+export interface BodyNames {
+  /** Every outermost name that a backend knows: none may stand there in another spelling. */
+  readonly known: ReadonlySet<string>
+  /** Those that the gate itself reads. */
+  readonly guarded: ReadonlySet<string>
+}
+
+/** Reads a body whose backend may read names without case, and take the last of two. */
+export async function readJudged(visit: Visit, bytesMax: number, room: Share, { known, guarded }: BodyNames): Promise<JudgedBody> {
+  const bytes = await readJson(visit, bytesMax, room)
+  const keys = scanObject(bytes)
+  refuseAmbiguousKeys(keys, known)
+  return { bytes, keys, fields: bytes.length > LIMITS.jsonWholeBytesMax ? parseFields(bytes, keys, guarded) : parseObject(bytes) }
 }
 
 /** Guarded names of the JSON bodies that our own faces read; zod reads them exactly, so another spelling would be silently ignored. */
@@ -44,16 +79,14 @@ const BODIES: Readonly<Record<BodyPolicy, ((service: Service, route: Route) => N
   none: null,
   stream: null, // carried as it comes, by the face
   ollama: (service, route) => async (visit, room) => {
-    const body = await readJson(visit, route, room)
-    visit.held(body.length)
+    const body = await readJson(visit, route.bodyBytesMax, room)
     const mayManage = visit.principal?.rights.has(`manage:${service.name}`) ?? false
     const inspected = inspectOllamaBody(body, { mayManage, allowCloudModels: service.allowCloudModels })
     visit.model = inspected.model
     visit.body = inspected.body
   },
   json: (_service, route) => async (visit, room) => {
-    const body = await readJson(visit, route, room)
-    visit.held(body.length)
+    const body = await readJson(visit, route.bodyBytesMax, room)
     refuseAmbiguousKeys(scanObject(body), FACE_FIELDS)
     visit.fields = parseObject(body)
   },

@@ -1,7 +1,19 @@
 export { type Corridor, type CorridorObserver, type CorridorParts, createCorridor, type Perform } from './admit.ts'
 export { answer, jsonAnswer } from './answer.ts'
-export { type Carrier, createCarrier } from './carry/index.ts'
-export { createSpool, readInput, type Spool } from './faces/index.ts'
+export { type BodyNames, type JudgedBody, readJudged } from './bodies.ts'
+export { type CarriageEnd, type Carrier, createCarrier, type LifeWords } from './carry/index.ts'
+export {
+  createSpool,
+  type FormAudio,
+  FormReader,
+  formAudio,
+  readInput,
+  refuseKeyInUrl,
+  type Spool,
+  transcriptionOf,
+  wantForm,
+} from './faces/index.ts'
 export { type OwnerAnswer, type OwnerGuard, type OwnerPolicy, ownerGuard } from './guard.ts'
 export { mountServices } from './routes.ts'
-export type { Ended, Policy, Visit } from './visit.ts'
+export { type Ask, createToModel, type ToModel } from './to-model.ts'
+export type { Demand, Ended, EndpointHold, Policy, Visit } from './visit.ts'

@@ -7,7 +7,8 @@ import { CallerSide } from './carry/caller-side.ts'
 export interface Policy {
   /** `key`: a key of ours. `owner`: the local user at the management socket. `observer`: loopback, or a key with the right. */
   readonly who: 'key' | 'owner' | 'observer'
-  readonly right: Right | 'administer'
+  /** `any` is a key of whatever rights. */
+  readonly right: Right | 'administer' | 'any'
   readonly service: string
   /** The table's pattern, for the ledger. */
   readonly route: string
@@ -74,6 +75,8 @@ export class Visit implements Slotted {
   #bytesRead = 0
   /** The body, where it is carried as it comes: it counts itself, so that a cut one is told as far as it came. */
   upload: { readonly bytes: number } | null = null
+  /** Lets go of what a policy has begun to read, should nobody take it. */
+  discard: (() => void) | null = null
   /** Set by whoever performs: ends the work at once. Before that, cutting the connection is all there is to do. */
   cut: ((ending: 'revoked' | 'refused', error: GatewayError) => void) | null = null
   /** Why the connection was cut from our side, while there was nothing yet that could end in order. */
@@ -134,6 +137,7 @@ export class Visit implements Slotted {
   letGo(): void {
     this.body = null
     this.fields = NO_FIELDS
+    this.discard?.()
     this.room?.give(this.#bytesRead)
   }
 }

@@ -91,7 +91,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
       this.#contentType = String(headers['content-type'] ?? '')
       this.#isFault = isFault(this.#plan, status, this.#contentType)
       if (status >= 300 && status < 400 && status !== 304) throw this.#rubbish(`status ${status}: redirects are never followed`)
-      if (this.#isFault || mustBeRead(this.#plan, status, this.#backend)) this.#collected = new Collected(headers)
+      if (this.#isFault || mustBeRead(this.#plan, status, this.#contentType, this.#backend)) this.#collected = new Collected(headers)
       else this.#startRelay(status, headers)
     } catch (error) {
       this.#fail(error)
@@ -172,7 +172,10 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   }
 
   #endRelay(): void {
-    if (this.#alone) return this.#end('client_closed', null)
+    if (this.#alone) {
+      this.#end('client_closed', null)
+      return
+    }
     const rest = this.#reader?.rest?.()
     if (rest !== undefined && rest.length > 0) this.#caller.write(rest, this.#parts.sweep.nowMs)
     const report = this.#told()
@@ -208,7 +211,10 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
 
   #answer({ status, headers, body, ...used }: LocalAnswer): void {
     this.#used = used
-    if (this.#alone) return this.#end('client_closed', null)
+    if (this.#alone) {
+      this.#end('client_closed', null)
+      return
+    }
     if (this.#caller.kept) throw this.#rubbish('a whole answer, where a stream was begun')
     this.#status = status
     const told = { ...headers, ...this.#visit.answerHeaders, 'x-request-id': this.#visit.envelope.id }

@@ -8,8 +8,8 @@ import { TOWARDS_CALLER } from './headers.ts'
  * An answer that is translated, and an error that would pass untouched, of a backend for which the gate has a credential: it may repeat the request's
  * headers. What answers HEAD has no body.
  */
-export const mustBeRead = ({ request, reshape }: Plan, status: number, { auth }: Backend): boolean =>
-  reshape !== undefined || (status >= 400 && auth !== null && request.method !== 'HEAD')
+export const mustBeRead = ({ request, reshape, reshapes }: Plan, status: number, contentType: string, { auth }: Backend): boolean =>
+  (reshape !== undefined && reshapes?.(contentType) !== false) || (status >= 400 && auth !== null && request.method !== 'HEAD')
 
 /** The backend's error as it came, but for the gate's credential. One that cannot be searched, being too long or encoded, is told in the gate's words. */
 export function relayedError(answer: WholeAnswer, { headers, isWhole }: Collected, backend: Backend, plan: Plan): LocalAnswer {

@@ -9,6 +9,8 @@ export interface FormRules {
   readonly fileParts: ReadonlySet<string>
   /** The options, and the name each of their spellings stands for. */
   readonly options: Readonly<Record<string, string>>
+  /** Whether fields of other names are kept, for a backend that may know them, or refused. */
+  readonly keepsOthers?: true
   /** True when the request has said its options elsewhere, so that the file need not wait for any. */
   readonly optionsKnown: boolean
 }
@@ -28,6 +30,8 @@ export const BUFFERED_BYTES = 256 * 1024
 export class FormReader {
   /** Options by their proper names. */
   readonly options = new Options()
+  /** Fields of other names, in their order. */
+  readonly others: (readonly [name: string, value: string])[] = []
   /** The file, once it begins. */
   readonly begun: Promise<FormFile>
   /** How the form ended: null when it is whole. */
@@ -114,8 +118,13 @@ export class FormReader {
   }
 
   #wrongField(spelled: string, value: string, cut: boolean): GatewayError | null {
-    const { fileParts, options } = this.#rules
+    const { fileParts, options, keepsOthers } = this.#rules
     const name = Object.hasOwn(options, spelled) ? options[spelled] : undefined
+    if (name === undefined && keepsOthers && OTHER_NAME.test(spelled) && !cut) {
+      if (this.#file !== null && this.#sawOption) return tooLate(spelled)
+      this.others.push([spelled, value])
+      return null
+    }
     if (name === undefined) return invalid(unknownField(spelled, [...fileParts, ...Object.keys(options)]), UNKNOWN_FIELD)
     if (cut) return invalid(`${spelled}: is longer than ${LIMITS.formFieldBytesMax} bytes`)
     return this.#file !== null && this.#sawOption ? tooLate(spelled) : this.options.add(spelled, name, value)
@@ -132,14 +141,17 @@ export class FormReader {
   }
 }
 
-function parserFor(contentType: string, { options }: FormRules): BusboyInstance {
+const OTHER_NAME = /^[a-z][a-z0-9_]{0,63}(?:\[\])?$/
+const OTHERS_MAX = 32
+
+function parserFor(contentType: string, { options, keepsOthers }: FormRules): BusboyInstance {
   try {
     return new Busboy({
       headers: { 'content-type': contentType },
       fileHwm: BUFFERED_BYTES,
       limits: {
         fieldSize: LIMITS.formFieldBytesMax,
-        fields: Object.keys(options).length,
+        fields: Object.keys(options).length + (keepsOthers ? OTHERS_MAX : 0),
         parts: LIMITS.formPartsMax,
         headerPairs: PART_HEADERS_MAX,
         headerSize: PART_HEADER_BYTES_MAX,

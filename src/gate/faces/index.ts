@@ -6,8 +6,13 @@ import { speechFace, voicesFace } from './speech.ts'
 import { transcribeFace } from './transcribe.ts'
 
 export type { Face, FaceTools } from './face.ts'
+export { FormReader, type FormRules } from './form.ts'
+export { type FormAudio, formAudio } from './form-audio.ts'
 export { readInput } from './input.ts'
+export { refuseKeyInUrl } from './key-in-url.ts'
+export { Options } from './options.ts'
 export { createSpool, type Spool } from './spool.ts'
+export { transcriptionOf, wantForm } from './transcribe.ts'
 
 const FACES: Readonly<Record<OperationName, (service: Service, route: Route, tools: FaceTools) => Face>> = {
   raw: rawFace,

@@ -1,15 +1,14 @@
 import type { Route, Service } from '../../catalog/index.ts'
 import { transcribeOptions } from '../../contract/index.ts'
-import { type Audio, operationOf, type Plan, type Transcription } from '../../dialects/index.ts'
+import { type Audio, operationOf, type Transcription } from '../../dialects/index.ts'
 import { type Envelope, Upload } from '../../http/index.ts'
 import { GatewayError } from '../../kernel/index.ts'
-import { arrivingAudio } from './audio.ts'
 import type { Face, FaceTools } from './face.ts'
-import { type FormFile, FormReader } from './form.ts'
+import { FormReader } from './form.ts'
+import { formAudio } from './form-audio.ts'
 import { readInput, UNKNOWN_FIELD, unknownField } from './input.ts'
 import { refuseKeyInUrl } from './key-in-url.ts'
 import { Options } from './options.ts'
-import type { Spool } from './spool.ts'
 
 const FILE_PARTS: ReadonlySet<string> = new Set(['file', 'audio_file', 'audio'])
 
@@ -34,45 +33,21 @@ export function transcribeFace({ dialect }: Service, { bodyBytesMax }: Route, { 
       options: OPTIONS,
       optionsKnown: asked.size > 0,
     })
+    const { audio, letGo } = await formAudio(form, spool, visit.principal?.id ?? '')
     try {
-      const file = await form.begun
-      if (form.error !== null) throw form.error
-      const plan = (audio: Audio): Plan => {
-        const transcription = transcriptionOf(audio, asked.with(form.options))
-        visit.model = transcription.model ?? ''
-        const made = transcribe(transcription)
-        refuseKeyInUrl(envelope, [made.request.path]) // some backends take what was a field of the form in their URL
-        return made
-      }
-      return form.optionsCameFirst
-        ? plan(arrivingAudio(form, file))
-        : await planSpooled(form, file, (stream) => spool.keep(visit.principal?.id ?? '', stream), plan)
+      const transcription = transcriptionOf(audio, asked.with(form.options))
+      visit.model = transcription.model ?? ''
+      const made = transcribe(transcription)
+      refuseKeyInUrl(envelope, [made.request.path]) // some backends take what was a field of the form in their URL
+      return made
     } catch (error) {
-      form.abandon()
+      letGo()
       throw error
     }
   }
 }
 
-type Keep = (stream: FormFile['stream']) => ReturnType<Spool['keep']>
-
-/** Its options may still follow the file, and some backends want them before it: so it waits on disk until the form is whole. */
-async function planSpooled(form: FormReader, file: FormFile, keep: Keep, plan: (audio: Audio) => Plan): Promise<Plan> {
-  const { filename, contentType, stream } = file
-  const spooled = await keep(stream).catch((error: unknown) => {
-    throw form.error ?? error
-  })
-  try {
-    const error = await form.over
-    if (error !== null) throw error
-    return plan({ filename, contentType, size: spooled.bytes, bytes: spooled.bytes, between: spooled.between })
-  } catch (error) {
-    spooled.letGo()
-    throw error
-  }
-}
-
-function wantForm({ headers }: Envelope): void {
+export function wantForm({ headers }: Envelope): void {
   if (headers.contentEncoding !== '' && headers.contentEncoding !== 'identity') {
     throw new GatewayError('UNSUPPORTED_MEDIA', { detail: 'A form with a Content-Encoding is not taken here; send it as it is' })
   }
@@ -93,7 +68,7 @@ function optionsIn(query: string): Options {
   return options
 }
 
-function transcriptionOf(audio: Audio, options: Options): Transcription {
+export function transcriptionOf(audio: Audio, options: Options): Transcription {
   const fields = readInput(transcribeOptions, options.values(), (name) => options.spellingOf(name))
   const { language, task, prompt, temperature, response_format, model } = fields
   return {

@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest'
+import { scanObject } from '../../http/index.ts'
+import type { Plan } from '../plan.ts'
+import { type Passing, passPlan } from './pass.ts'
+
+const passing = (text: string, over: Partial<Passing> = {}): Passing => {
+  const bytes = Buffer.from(text)
+  return {
+    protocol: 'chat',
+    body: { bytes, keys: scanObject(bytes), fields: JSON.parse(text) as Record<string, unknown> },
+    upstream: null,
+    name: 'fast',
+    options: {},
+    headers: {},
+    ...over,
+  }
+}
+const sent = (plan: Plan): string => String(plan.request.body)
+
+describe('the body of a request that passes', () => {
+  it('keeps its bytes where nothing has to change', () => {
+    const text = '{ "model" : "fast",  "messages":[{"role":"user","content":"\\u00e9 🙂"}] , "x":1.0e2}'
+    expect(sent(passPlan(passing(text, { upstream: 'fast' })))).toBe(text)
+    expect(sent(passPlan(passing(text)))).toBe(text)
+  })
+
+  it('names the model as its endpoint does', () => {
+    const text = '{"messages":[{"content":"model"}],"model": "fast" ,"n":1}'
+    expect(sent(passPlan(passing(text, { upstream: 'llama3.2:1b' })))).toBe(
+      '{"messages":[{"content":"model"}],"model": "llama3.2:1b" ,"n":1}',
+    )
+  })
+
+  it.each([
+    ['{"model":"m","stream":true}', true],
+    ['{"model":"m","stream":true,"stream_options":null}', true],
+    ['{"model":"m","stream":true,"stream_options":{"include_usage":false,"other":1}}', true],
+    ['{"model":"m","stream":true,"stream_options":{"include_usage":true}}', false],
+    ['{"model":"m","stream":false}', false],
+    ['{"model":"m"}', false],
+  ])('%s asks for counts: %s', (text, changed) => {
+    const body = JSON.parse(sent(passPlan(passing(text)))) as { stream_options?: { include_usage?: boolean; other?: number } }
+    if (changed) expect(body.stream_options?.include_usage).toBe(true)
+    else expect(sent(passPlan(passing(text)))).toBe(text)
+    if (text.includes('other')) expect(body.stream_options?.other).toBe(1)
+  })
+
+  it('leaves protocols alone that tell counts by themselves', () => {
+    const text = '{"model":"m","stream":true}'
+    for (const protocol of ['responses', 'messages', 'embeddings'] as const) expect(sent(passPlan(passing(text, { protocol })))).toBe(text)
+  })
+
+  it('gets the options of its model where it does not say them itself', () => {
+    const options = { temperature: 0.2, max_tokens: 100, num_ctx: 8192 }
+    const text = '{"model":"fast","max_tokens":null,"temperature":1}'
+    expect(JSON.parse(sent(passPlan(passing(text, { options }))))).toEqual({
+      num_ctx: 8192,
+      model: 'fast',
+      max_tokens: null,
+      temperature: 1,
+    })
+    expect(JSON.parse(sent(passPlan(passing('{}', { options: { a: 1 }, upstream: 'm' }))))).toEqual({ a: 1, model: 'm' })
+  })
+})
+
+describe('an answer', () => {
+  const answered = (text: string, plan: Plan) => plan.reshape?.({ status: 200, contentType: 'application/json', body: Buffer.from(text) })
+  const vectors = (embedding: unknown) =>
+    JSON.stringify({ object: 'list', data: [{ index: 0, embedding }], usage: { prompt_tokens: 2, total_tokens: 2 } })
+
+  it.each([
+    ['base64', [1, -0.5, 0.25]],
+    ['base64', 'AACAPwAAAL8AAIA+'],
+    ['float', [1, -0.5, 0.25]],
+    ['float', 'AACAPwAAAL8AAIA+'],
+  ])('has its vectors as %s, as they were asked for', (format, came) => {
+    const plan = passPlan(passing(`{"model":"m","input":"x","encoding_format":"${format}"}`, { protocol: 'embeddings' }))
+    const answer = answered(vectors(came), plan)
+    const { data } = JSON.parse(String(answer?.body)) as { data: [{ embedding: unknown }] }
+    expect(data[0].embedding).toEqual(format === 'base64' ? 'AACAPwAAAL8AAIA+' : [1, -0.5, 0.25])
+    expect(answer?.units).toEqual({ tokens_in: 2 })
+  })
+
+  it('bears the public name of its model, and is read for its counts', () => {
+    const plan = passPlan(passing('{"model":"fast"}', { upstream: 'llama' }))
+    const answer = answered(
+      '{"model": "llama","choices":[{"message":{"content":"\\"model\\":\\"llama\\""}}],"usage":{"prompt_tokens":1,"completion_tokens":2}}',
+      plan,
+    )
+    expect(String(answer?.body)).toContain('"model":"fast"')
+    expect(String(answer?.body)).toContain('\\"model\\":\\"llama\\"')
+    expect(answer?.units).toEqual({ tokens_in: 1, tokens_out: 2 })
+  })
+
+  it('that passes is read for its counts, and for an error with status 200', () => {
+    const reader = () => passPlan(passing('{"model":"m"}')).reader?.(200, 'application/json; charset=utf-8')
+    const good = reader()
+    good?.chunk(Buffer.from('{"choices":[],"usage":{"prompt_tok'))
+    good?.chunk(Buffer.from('ens":3,"completion_tokens":4}}\n'))
+    expect(good?.report()).toEqual({ finished: true, failed: false, units: { tokens_in: 3, tokens_out: 4 } })
+    const bad = reader()
+    bad?.chunk(Buffer.from('{"error":{"message":"no"}}'))
+    expect(bad?.report()).toMatchObject({ failed: true })
+  })
+})

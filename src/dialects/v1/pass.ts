@@ -1,0 +1,161 @@
+import type { DialectName, Protocol } from '../../catalog/index.ts'
+import type { Units } from '../../contract/index.ts'
+import { type Edit, edited, type TopLevelKey } from '../../http/index.ts'
+import { LIMITS } from '../../kernel/index.ts'
+import type { LocalAnswer, Plan, StreamReader, StreamReport, WholeAnswer } from '../plan.ts'
+import { embeddingsAs } from './embeddings.ts'
+import { v1Fault } from './fault.ts'
+import { renamer } from './rename.ts'
+import { CHAT, EventReader, type Grammar, MEDIA, MESSAGES, RESPONSES } from './stream.ts'
+import { unitsIn } from './usage.ts'
+
+/** A JSON body of the /v1 face that was read and judged. */
+export interface V1Body {
+  readonly bytes: Buffer
+  readonly keys: readonly TopLevelKey[]
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** The same protocol on both sides: the bytes pass, but for what must change. */
+export interface Passing {
+  readonly protocol: Protocol
+  readonly body: V1Body
+  /** The model's name there; null leaves the caller's. */
+  readonly upstream: string | null
+  /** Its public name. */
+  readonly name: string
+  /** Fields that the body gets where it does not say them itself. */
+  readonly options: Readonly<Record<string, unknown>>
+  readonly headers: Readonly<Record<string, string>>
+}
+
+const PATHS: Readonly<Record<Protocol, string>> = {
+  chat: '/v1/chat/completions',
+  completions: '/v1/completions',
+  embeddings: '/v1/embeddings',
+  responses: '/v1/responses',
+  messages: '/v1/messages',
+  speech: '/v1/audio/speech',
+  transcriptions: '/v1/audio/transcriptions',
+  translations: '/v1/audio/translations',
+  images: '/v1/images/generations',
+  edits: '/v1/images/edits',
+}
+
+const GRAMMARS: Readonly<Record<Protocol, Grammar>> = {
+  chat: CHAT,
+  completions: CHAT,
+  embeddings: CHAT,
+  responses: RESPONSES,
+  messages: MESSAGES,
+  speech: MEDIA,
+  transcriptions: MEDIA,
+  translations: MEDIA,
+  images: MEDIA,
+  edits: MEDIA,
+}
+
+/** Dialects that speak the protocols of the /v1 face themselves; all others are translated to. */
+const NATIVE: ReadonlySet<DialectName> = new Set(['openai', 'ollama', 'anthropic'])
+export const passesThrough = (dialect: DialectName): boolean => NATIVE.has(dialect)
+
+export const v1Path = (protocol: Protocol): string => PATHS[protocol]
+
+export function passPlan(passing: Passing): Plan {
+  const { protocol, body, headers } = passing
+  const rename = passing.upstream === null ? null : renamer(passing.upstream, passing.name)
+  const asksUsage = needsUsageAsked(protocol, body.fields)
+  const edits = editsOf(passing, asksUsage)
+  const plan = {
+    request: {
+      method: 'POST',
+      path: PATHS[protocol],
+      headers: { 'content-type': 'application/json', ...headers },
+      body: edited(body.bytes, edits),
+    },
+    reader: readerOf(protocol, { dropUnasked: asksUsage, rename }),
+    fault: v1Fault,
+  }
+  if (protocol === 'embeddings') return { ...plan, ...embeddingsReshape(body.fields, rename) }
+  return rename === null ? plan : { ...plan, reshape: renamed(rename), reshapes: isJson }
+}
+
+/** Without it a stream tells no counts; who did not ask for them does not see them. */
+const needsUsageAsked = (protocol: Protocol, { stream, stream_options: options }: V1Body['fields']): boolean =>
+  (protocol === 'chat' || protocol === 'completions') && stream === true && !(isObject(options) && options.include_usage === true)
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const BODY_OPEN = 0x7b
+
+function editsOf({ body, upstream, options }: Passing, asksUsage: boolean): readonly Edit[] {
+  const { bytes, keys, fields } = body
+  const edits: Edit[] = []
+  const added: Record<string, unknown> = {}
+  const set = (name: string, value: unknown): void => {
+    const span = keys.find((key) => key.name === name)
+    if (span === undefined) added[name] = value
+    else edits.push({ start: span.start, end: span.end, text: `${JSON.stringify(value)} ` })
+  }
+  if (upstream !== null && fields.model !== upstream) set('model', upstream)
+  for (const name in options) if (!keys.some((key) => key.name === name)) added[name] = options[name]
+  if (asksUsage) set('stream_options', { ...(isObject(fields.stream_options) ? fields.stream_options : {}), include_usage: true })
+  const front = JSON.stringify(added).slice(1, -1)
+  if (front !== '') {
+    const open = bytes.indexOf(BODY_OPEN) + 1
+    edits.push({ start: open, end: open, text: keys.length === 0 ? front : `${front},` })
+  }
+  return edits.sort((one, other) => one.start - other.start)
+}
+
+export const readerOf =
+  (protocol: Protocol, options: { readonly dropUnasked: boolean; readonly rename: ((bytes: Buffer) => Buffer) | null }) =>
+  (status: number, contentType: string): StreamReader | null => {
+    if (status >= 400) return null
+    if (contentType.startsWith('text/event-stream')) return new EventReader({ grammar: GRAMMARS[protocol], ...options })
+    return isJson(contentType) ? new AnswerReader() : null
+  }
+
+const isJson = (contentType: string): boolean => /^application\/(?:[\w.+-]+\+)?json\b/i.test(contentType)
+
+const FAILED = /^\s*\{\s*"error"\s*:\s*[{"]/
+
+/** A whole answer as it passes. Its counts stand at its end, and that is all that is kept of a long one. */
+class AnswerReader implements StreamReader {
+  #kept: Buffer[] = []
+  #bytes = 0
+  #failed: boolean | null = null
+
+  chunk(chunk: Buffer): Buffer {
+    // Some backends tell errors with status 200.
+    this.#failed ??= FAILED.test(chunk.toString('latin1', 0, 64))
+    this.#kept.push(chunk)
+    this.#bytes += chunk.length
+    if (this.#bytes > LIMITS.usageTailBytesMax) {
+      this.#kept = this.#kept.slice(-1)
+      this.#bytes = this.#kept[0]?.length ?? 0
+    }
+    return chunk
+  }
+
+  report(): StreamReport {
+    const units = unitsIn(this.#kept.length === 1 && this.#kept[0] ? this.#kept[0] : Buffer.concat(this.#kept))
+    return { finished: true, failed: this.#failed ?? false, ...(units !== null && { units }) }
+  }
+}
+
+const withUnits = (units: Units | null): Pick<LocalAnswer, 'units'> => (units === null ? {} : { units })
+
+const renamed =
+  (rename: (bytes: Buffer) => Buffer) =>
+  ({ status, contentType, body }: WholeAnswer): LocalAnswer => ({
+    status,
+    headers: { 'content-type': contentType },
+    body: rename(body),
+    ...withUnits(unitsIn(body)),
+  })
+
+function embeddingsReshape(fields: V1Body['fields'], rename: ((bytes: Buffer) => Buffer) | null): Pick<Plan, 'reshape' | 'reshapes'> {
+  return { reshape: embeddingsAs(fields.encoding_format === 'base64' ? 'base64' : 'float', rename), reshapes: isJson }
+}

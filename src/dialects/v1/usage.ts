@@ -1,0 +1,69 @@
+import type { Units } from '../../contract/index.ts'
+import { isRecord, jsonOf } from '../fault.ts'
+
+const USAGE = Buffer.from('"usage"')
+const SPACE = 0x20
+const COLON = 0x3a
+const OPEN = 0x7b
+const CLOSE = 0x7d
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+const after = (bytes: Buffer, from: number, byte: number): number => {
+  let at = from
+  while (bytes[at] === SPACE) at += 1
+  return bytes[at] === byte ? at : -1
+}
+
+/**
+ * The object that stands under `"usage"` nearest to the end, as its bytes; null where there is none, or only `null`. Within a string of JSON a quote is
+ * escaped, so that no text which a model makes can be taken for it.
+ */
+function usageIn(bytes: Buffer): Buffer | null {
+  for (let at = bytes.lastIndexOf(USAGE); at !== -1; at = at === 0 ? -1 : bytes.lastIndexOf(USAGE, at - 1)) {
+    const colon = after(bytes, at + USAGE.length, COLON)
+    const open = colon === -1 ? -1 : after(bytes, colon + 1, OPEN)
+    if (open !== -1) return bytes.subarray(open, closingBrace(bytes, open) + 1)
+  }
+  return null
+}
+
+function closingBrace(bytes: Buffer, open: number): number {
+  let depth = 0
+  let inString = false
+  for (let at = open; at < bytes.length; at += 1) {
+    const byte = bytes[at]
+    if (inString) {
+      if (byte === BACKSLASH) at += 1
+      else if (byte === QUOTE) inString = false
+    } else if (byte === QUOTE) inString = true
+    else if (byte === OPEN) depth += 1
+    else if (byte === CLOSE) {
+      depth -= 1
+      if (depth === 0) return at
+    }
+  }
+  return bytes.length
+}
+
+/** What an answer says it used; only that part of it is parsed. */
+export function unitsIn(bytes: Buffer): Units | null {
+  const usage = usageIn(bytes)
+  const value = usage === null ? undefined : jsonOf(usage.toString('utf8'))
+  return isRecord(value) ? unitsOfUsage(value) : null
+}
+
+/** Each protocol has names of its own for the two counts. */
+export function unitsOfUsage(usage: Readonly<Record<string, unknown>>): Units | null {
+  const units: Units = {}
+  const tokensIn = countOf(usage.prompt_tokens) ?? countOf(usage.input_tokens)
+  const tokensOut = countOf(usage.completion_tokens) ?? countOf(usage.output_tokens)
+  // Anthropic counts what it read from a cache, or wrote into one, beside the input.
+  const cached = (countOf(usage.cache_read_input_tokens) ?? 0) + (countOf(usage.cache_creation_input_tokens) ?? 0)
+  if (tokensIn !== undefined) units.tokens_in = tokensIn + cached
+  if (tokensOut !== undefined) units.tokens_out = tokensOut
+  if (usage.type === 'duration' && typeof usage.seconds === 'number') units.seconds = usage.seconds
+  return Object.keys(units).length > 0 ? units : null
+}
+
+const countOf = (value: unknown): number | undefined => (typeof value === 'number' && value >= 0 ? Math.floor(value) : undefined)

@@ -1,0 +1,35 @@
+import type { Audio } from '../../dialects/index.ts'
+import { arrivingAudio } from './audio.ts'
+import type { FormReader } from './form.ts'
+import type { Spool } from './spool.ts'
+
+/** The recording of a form, and what to do when nobody takes it. */
+export interface FormAudio {
+  readonly audio: Audio
+  letGo(): void
+}
+
+/**
+ * As it arrives, where the options came first. They may also follow the file, and some backends want them before it: then it waits on disk until the form is
+ * whole.
+ */
+export async function formAudio(form: FormReader, spool: Spool, caller: string): Promise<FormAudio> {
+  try {
+    const file = await form.begun
+    if (form.error !== null) throw form.error
+    if (form.optionsCameFirst) return { audio: arrivingAudio(form, file), letGo: () => form.abandon() }
+    const { filename, contentType, stream } = file
+    const spooled = await spool.keep(caller, stream).catch((error: unknown) => {
+      throw form.error ?? error
+    })
+    const error = await form.over
+    if (error !== null) {
+      spooled.letGo()
+      throw error
+    }
+    return { audio: { filename, contentType, size: spooled.bytes, bytes: spooled.bytes, between: spooled.between }, letGo: spooled.letGo }
+  } catch (error) {
+    form.abandon()
+    throw error
+  }
+}

@@ -1,0 +1,48 @@
+import { closeMatches, type Model, type Models, type Protocol } from '../catalog/index.ts'
+import { v1Path } from '../dialects/index.ts'
+import { clip, GatewayError, type KeyPrincipal, LIMITS, namesModel, type Principal, withoutKeys } from '../kernel/index.ts'
+
+const NAMED_MAX = 3
+
+export const isKey = (principal: Principal | null): principal is KeyPrincipal => principal?.kind === 'key'
+
+/** A key that is bound to some models knows of no others. */
+export const mayUse = (principal: Principal | null, model: Model): boolean =>
+  isKey(principal) && namesModel(principal.models, model.name) && principal.rights.has(model.capability)
+
+/** The model that a request names, if its key may use it and one of its endpoints speaks the protocol. */
+export function findModel(models: Models, principal: Principal | null, name: unknown, protocol: Protocol): Model {
+  if (typeof name !== 'string' || name === '') {
+    throw new GatewayError('BODY_INVALID', {
+      detail: '"model" is missing; GET /v1/models lists those that this key may use',
+      hints: { param: 'model' },
+    })
+  }
+  const model = models.find(name)
+  if (model === undefined || !mayUse(principal, model)) throw notFound(models, principal, name)
+  if (!serves(model, protocol)) throw unsuitable(models, principal, model, protocol)
+  return model
+}
+
+export const serves = (model: Model, protocol: Protocol): boolean => model.places.some(({ endpoint }) => endpoint.speaks.has(protocol))
+
+function notFound(models: Models, principal: Principal | null, name: string): GatewayError {
+  const known = models.list().flatMap((model) => (mayUse(principal, model) ? [model.name] : []))
+  const alike = closeMatches(name, known)
+  const said = clip(withoutKeys(name), LIMITS.modelCharsMax)
+  const hint = alike.length > 0 ? `; did you mean ${alike.join(', ')}?` : '; GET /v1/models lists those that this key may use'
+  return new GatewayError('MODEL_NOT_FOUND', { detail: `There is no model "${said}"${hint}`, reason: 'no such model for this key' })
+}
+
+function unsuitable(models: Models, principal: Principal | null, { name }: Model, protocol: Protocol): GatewayError {
+  const others: string[] = []
+  for (const model of models.list()) {
+    if (mayUse(principal, model) && serves(model, protocol)) others.push(model.name)
+    if (others.length === NAMED_MAX) break
+  }
+  const who = others.length > 0 ? `; ${others.join(', ')} could` : ', and no other model that this key may use does'
+  return new GatewayError('MODEL_UNSUITABLE', {
+    detail: `No endpoint of "${name}" speaks ${v1Path(protocol)}${who}`,
+    reason: `no endpoint of the model speaks ${protocol}`,
+  })
+}

@@ -1,0 +1,1 @@
+export { mountV1, type V1Parts, v1Errors } from './routes.ts'
