@@ -1,8 +1,9 @@
 import { Hono } from 'hono'
 import { type KeyRouteParts, keyRoutes } from './keys/routes.ts'
+import { type UserRouteParts, userRoutes } from './users/routes.ts'
 
 /** What the resources ask for, all of them together. */
-export type AdminParts = KeyRouteParts
+export type AdminParts = KeyRouteParts & UserRouteParts
 
 /** The whole management API, to be mounted under /admin/api: one folder for each resource, each with its routes and its presenter. */
-export const adminRoutes = (parts: AdminParts): Hono => new Hono().route('/', keyRoutes(parts))
+export const adminRoutes = (parts: AdminParts): Hono => new Hono().route('/', keyRoutes(parts)).route('/', userRoutes(parts))

@@ -1,26 +1,14 @@
 import { z } from 'zod'
-import { BILLING_UNITS, CAPABILITIES, parseMicro } from '../kernel/index.ts'
-import { rateText, userName } from './keys.ts'
+import { BILLING_UNITS, CAPABILITIES } from '../kernel/index.ts'
+import { count, money, positiveMoney, rateText, reach, spending, texts, userName } from './fields.ts'
 
 /** Wire shapes of users, endpoints, models and what was used, spoken over the management socket now and the admin API later. Money is text, such as `12.50`. */
-
-/** In millionths once it is read; a number would have been rounded before it came. */
-const money = z.string().transform((text, issues) => {
-  const micro = parseMicro(text)
-  if (micro === null) issues.addIssue({ code: 'custom', message: 'must be an amount such as 12.50, with at most six places' })
-  return micro ?? z.NEVER
-})
-const positiveMoney = money.refine((micro) => micro >= 0, 'must not be negative')
-const count = z.int().min(1).max(1_000_000_000)
-const texts = z.array(z.string().trim().min(1).max(128)).min(1).max(256)
 
 /** What a key and a user may use; null is no limit. */
 const allowance = {
   rate: rateText.nullable().optional(),
   concurrency: z.int().min(0).max(100_000).optional(),
-  tokens_per_minute: count.nullable().optional(),
-  budget_day: positiveMoney.nullable().optional(),
-  budget_month: positiveMoney.nullable().optional(),
+  ...spending,
 }
 
 export const editKeyInput = z.strictObject({
@@ -29,11 +17,11 @@ export const editKeyInput = z.strictObject({
   rights: z.array(z.string().min(1).max(64)).min(1).max(64).optional(),
   /** ISO 8601; null never expires. */
   expires_at: z.iso.datetime({ offset: true }).nullable().optional(),
-  models: texts.nullable().optional(),
-  networks: texts.nullable().optional(),
-  log_content: z.boolean().optional(),
+  ...reach,
 })
 export type EditKeyInput = z.output<typeof editKeyInput>
+/** As it travels: money is text. */
+export type EditKeyBody = z.input<typeof editKeyInput>
 
 const userFields = {
   ...allowance,
@@ -50,6 +38,10 @@ export const editUserInput = z.strictObject({
 })
 export type CreateUserInput = z.output<typeof createUserInput>
 export type EditUserInput = z.output<typeof editUserInput>
+export type CreateUserBody = z.input<typeof createUserInput>
+export type EditUserBody = z.input<typeof editUserInput>
+/** The query where a user is disabled or deleted: whether what runs is cut as well. */
+export const stopUserInput = z.strictObject({ now: z.stringbool().default(false) })
 export const creditInput = z.strictObject({ amount: money, note: z.string().max(256).default('') })
 
 export const userView = z.object({
@@ -122,11 +114,15 @@ export const endpointView = z.object({
   active: z.boolean(),
   /** A service of the gate: configured in portcullis.yaml, and read-only here. */
   builtin: z.boolean(),
+  /** How many models name it, those that appeared by themselves included. */
+  models: z.int(),
+  /** What keeps it from serving although nobody switched it off; empty when all is well. */
+  note: z.string(),
   created_at: z.string().nullable(),
 })
 export type EndpointView = z.infer<typeof endpointView>
 
-const modelName = z
+export const modelName = z
   .string()
   .regex(/^[\p{L}\p{N}][\p{L}\p{N}._:@/+-]{0,127}$/u, 'may hold letters, digits and . _ : @ / + - only')
   .refine((name) => !/(?:^|\/)\.{1,2}(?:\/|$)|\/\//.test(name), 'must not hold empty or dot segments')

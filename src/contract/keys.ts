@@ -1,17 +1,9 @@
 import { z } from 'zod'
 import { LIMITS } from '../kernel/index.ts'
+import { rateText, reach, spending, userName } from './fields.ts'
 
 /** Wire shapes of key management, spoken over the management socket now and the admin API later. */
 const rightsText = z.array(z.string().min(1).max(64)).min(1).max(64)
-export const rateText = z.string().regex(/^[1-9]\d{0,8}\/(s|m|h|d)$/, 'must be a rate such as 60/m, 1000/h or 5000/d')
-
-export const userName = z
-  .string()
-  .trim()
-  .min(1)
-  .max(64)
-  .regex(/^[\p{L}\p{N}._@+-]+$/u, 'may hold letters, digits and . _ @ + - only')
-
 export const createKeyInput = z.strictObject({
   user: userName,
   rights: rightsText,
@@ -19,8 +11,12 @@ export const createKeyInput = z.strictObject({
   expires_days: z.number().int().min(1).max(36_500).nullable().default(null),
   rate: rateText.nullable().default(null),
   concurrency: z.number().int().min(0).max(100_000).default(100),
+  ...spending,
+  ...reach,
 })
-export type CreateKeyInput = z.infer<typeof createKeyInput>
+export type CreateKeyInput = z.output<typeof createKeyInput>
+/** As it travels: money is text. */
+export type CreateKeyBody = z.input<typeof createKeyInput>
 
 export const rotateKeyInput = z.strictObject({
   grace_seconds: z
@@ -85,7 +81,7 @@ export type KeyWithSecret = z.infer<typeof keyWithSecret>
 
 export const validateKeyAnswer = z.object({
   valid: z.boolean(),
-  /** Why not, for the local administrator who asked: malformed, bad_crc, unknown_key, wrong_secret, disabled, expired, rotated_out. */
+  /** Why not, for the local administrator who asked: malformed, bad_crc, unknown_key, wrong_secret, disabled, user_disabled, expired, rotated_out. */
   reason: z.string().nullable(),
   key: keyView.nullable(),
 })

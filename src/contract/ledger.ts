@@ -79,7 +79,7 @@ export const refusedLine = z.object({
   ...about,
   status: z.number().int(),
   code: z.string(), // error code of docs/errors.md
-  reason: z.string().optional(), // private: unknown_key, wrong_secret, expired, disabled, bad_crc, rotated_out, malformed …
+  reason: z.string().optional(), // private: unknown_key, wrong_secret, expired, disabled, user_disabled, wrong_network, bad_crc, rotated_out, malformed …
   path: z.string().optional(), // raw path, at most 256 characters, made visible, no query
   hash: z.string(),
 })

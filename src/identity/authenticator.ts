@@ -49,7 +49,7 @@ export class Authenticator {
     const record = id === null ? this.#parts.ring.legacy(credential) : this.#parts.ring.bearing(id)
     if (record !== undefined) {
       const slot = record.slotOf(this.#digest(credential))
-      if (slot !== null) return this.#admit(record, slot)
+      if (slot !== null) return this.#admit(record, slot, address)
     }
     return this.#meetStranger(credential, address, id, record)
   }
@@ -73,10 +73,13 @@ export class Authenticator {
     slot.verified = Buffer.from(this.#digest(credential))
   }
 
-  #admit(record: KeyRecord, slot: SecretSlot): KeyPrincipal {
+  #admit(record: KeyRecord, slot: SecretSlot, address: string): KeyPrincipal {
     const nowMs = this.#parts.clock.nowMs()
     const fault = record.faultOf(slot, nowMs)
     if (fault !== null) throw refused(fault, record.fields.id)
+    const { networks } = record.fields.terms
+    // Asked last, so that the ledger says it only of a secret that is good: somebody elsewhere has it.
+    if (networks !== null && !networks.has(address)) throw refused('wrong_network', record.fields.id)
     this.#parts.uses.note(record, nowMs)
     return slot.principal
   }
@@ -108,7 +111,7 @@ export class Authenticator {
       this.#parts.log.error({ key: keyId, reason: reasonOf(thrown) }, 'a key cannot be verified')
       throw refused('unusable_hash', keyId)
     }
-    if (slot !== null) return this.#admit(record, slot)
+    if (slot !== null) return this.#admit(record, slot, address)
     this.#throttle.fail(address, this.#parts.clock.monoMs())
     throw refused('wrong_secret', keyId)
   }

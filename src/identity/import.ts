@@ -1,7 +1,9 @@
-import { asKeyId, DEFAULT_TENANT, type KeyId, LIMITS, type Right, rightsOf } from '../kernel/index.ts'
+import { asKeyId, type KeyId, LIMITS, type Right, rightsOf } from '../kernel/index.ts'
+import { BLANK_KEY, enterKey } from './entering.ts'
 import type { House } from './house.ts'
 import { type LegacyEntry, readLegacyFile, type SkippedEntry } from './legacy.ts'
 import { disableKey } from './states.ts'
+import { userNamed } from './users/naming.ts'
 
 export interface ImportOptions {
   /** Take each key's `service` as its rights. Without it they get `all`, because the old systems never enforced that text. */
@@ -63,31 +65,23 @@ async function takeOver(house: House, entry: LegacyEntry, options: ImportOptions
 async function addKey(house: House, entry: LegacyEntry, rights: readonly Right[], phc: string, source: string | undefined) {
   const nowMs = house.clock.nowMs()
   const id = freeLegacyId(house, entry.key)
+  const user = await userNamed(house, entry.user, nowMs)
   const row = {
+    ...BLANK_KEY,
     id,
-    tenant: DEFAULT_TENANT,
-    user_id: await house.store.userNamed(DEFAULT_TENANT, entry.user, nowMs),
+    user_id: user.id,
     secret_phc: phc,
-    old_secret_phc: null,
-    old_secret_until_ms: null,
     rights: JSON.stringify(rights),
     description: entry.description,
-    rate: null,
     concurrency: LIMITS.keyConcurrencyDefault,
     created_ms: entry.createdMs ?? nowMs,
     expires_ms: entry.expiresMs,
     disabled_ms: entry.disabled ? nowMs : null,
-    rotated_ms: null,
-    deleted_ms: null,
     legacy: 1,
     legacy_source: source ?? null,
     lookup_hmac: house.ring.lookupOf(entry.key),
-    alias: null,
   }
-  await house.store.addKey(row)
-  const record = house.maker.recordOf({ ...row, user: entry.user, last_used_ms: null })
-  house.authenticator.remember(record.current, entry.key)
-  house.ring.add(record)
+  await enterKey(house, user, row, entry.key)
   return { id, user: entry.user, rights }
 }
 

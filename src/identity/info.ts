@@ -1,4 +1,5 @@
-import { formatRate, type KeyId, type Right, type Secret, type TenantId } from '../kernel/index.ts'
+import type { KeyId, Right, Secret, TenantId } from '../kernel/index.ts'
+import { rateTextOf } from './allowance.ts'
 import type { KeyRecord } from './record.ts'
 
 export type KeyState = 'active' | 'disabled' | 'expired'
@@ -10,6 +11,7 @@ export interface KeyInfo {
   readonly user: string
   readonly rights: readonly Right[]
   readonly description: string
+  /** Disabled without a `disabledMs` of its own: its user is. */
   readonly state: KeyState
   readonly rate: string | null
   readonly concurrency: number
@@ -37,21 +39,22 @@ export interface KeyWithSecret {
 
 export function infoOf(record: KeyRecord, nowMs: number): KeyInfo {
   const { fields, old } = record
+  const { rights, limits, models, networks, logContent } = fields.terms
   return {
     id: fields.id,
     tenant: fields.tenant,
-    user: fields.user,
-    rights: [...fields.rights],
+    user: fields.owner.name,
+    rights: [...rights],
     description: fields.description,
     state: stateOf(record, nowMs),
-    rate: fields.limits.rates[0] ? formatRate(fields.limits.rates[0]) : null,
-    concurrency: fields.limits.concurrency,
-    tokensPerMinute: fields.limits.tokensPerMinute,
-    budgetDayMicro: fields.limits.budgetDayMicro,
-    budgetMonthMicro: fields.limits.budgetMonthMicro,
-    models: null,
-    networks: null,
-    logContent: false,
+    rate: rateTextOf(limits),
+    concurrency: limits.concurrency,
+    tokensPerMinute: limits.tokensPerMinute,
+    budgetDayMicro: limits.budgetDayMicro,
+    budgetMonthMicro: limits.budgetMonthMicro,
+    models,
+    networks: networks?.names ?? null,
+    logContent,
     createdMs: fields.createdMs,
     expiresMs: Number.isFinite(record.expiresMs) ? record.expiresMs : null,
     disabledMs: record.disabledMs,
@@ -63,6 +66,6 @@ export function infoOf(record: KeyRecord, nowMs: number): KeyInfo {
 }
 
 export function stateOf(record: KeyRecord, nowMs: number): KeyState {
-  if (record.disabledMs !== null) return 'disabled'
+  if (record.disabledMs !== null || record.fields.owner.disabledMs !== null) return 'disabled'
   return record.expiresMs <= nowMs ? 'expired' : 'active'
 }

@@ -1,16 +1,21 @@
-import { DEFAULT_TENANT, GatewayError, LIMITS, newKeyId, parseRate, type Right, rightsOf, Secret } from '../kernel/index.ts'
+import type { EditKeyInput } from '../contract/index.ts'
+import { GatewayError, newKeyId, Secret } from '../kernel/index.ts'
+import { editKey } from './edits.ts'
+import { BLANK_KEY, enterKey } from './entering.ts'
 import { findKey } from './finding.ts'
 import { keyIdOf, LEGACY_KEY_PATTERN, mintKey } from './format.ts'
 import type { House } from './house.ts'
 import { type ImportOptions, type ImportReport, importLegacy } from './import.ts'
-import { infoOf, type KeyInfo, type KeyState, type KeyWithSecret, stateOf } from './info.ts'
+import { infoOf, type KeyInfo, type KeyWithSecret } from './info.ts'
 import { type KeyFilter, type KeyList, listKeys } from './listing.ts'
 import type { KeyRecord } from './record.ts'
 import type { RefusalReason } from './refusal.ts'
 import { type RotateOptions, Rotations } from './rotations.ts'
 import { disableKey, enableKey } from './states.ts'
+import { userNamed } from './users/naming.ts'
+import { allowanceColumns, parseRights, type Reach, reachColumns, type Spending } from './wishes.ts'
 
-export interface NewKeyInput {
+export interface NewKeyInput extends Spending, Reach {
   readonly user: string
   /** Words as people write them: `chat`, `tts`, `all`, `manage:chat`. */
   readonly rights: readonly string[]
@@ -22,7 +27,7 @@ export interface NewKeyInput {
 
 export interface KeyVerdict {
   readonly valid: boolean
-  readonly reason: RefusalReason | Exclude<KeyState, 'active'> | null
+  readonly reason: RefusalReason | null
   readonly key: KeyInfo | null
 }
 
@@ -31,6 +36,8 @@ export interface KeyService {
   create(input: NewKeyInput): Promise<KeyWithSecret>
   list(filter?: KeyFilter): Promise<KeyList>
   show(idOrStart: string): KeyInfo
+  /** Changes what was said, and leaves the secret and the rest as they are. */
+  edit(idOrStart: string, input: EditKeyInput): Promise<KeyInfo>
   disable(idOrStart: string, options?: { readonly now?: boolean }): Promise<KeyInfo>
   enable(idOrStart: string): Promise<KeyInfo>
   rotate(idOrStart: string, options: RotateOptions): Promise<KeyWithSecret>
@@ -46,6 +53,7 @@ export function createKeyService(house: House): KeyService {
     create: (input) => createKey(house, input),
     list: (filter = {}) => listKeys(house, filter),
     show: (idOrStart) => infoOf(findKey(house.ring, idOrStart), now()),
+    edit: async (idOrStart, input) => editKey(house, findKey(house.ring, idOrStart), input),
     disable: async (idOrStart, options = {}) => disableKey(house, findKey(house.ring, idOrStart), options.now ?? false),
     enable: async (idOrStart) => enableKey(house, findKey(house.ring, idOrStart)),
     rotate: async (idOrStart, options) => rotations.rotate(findKey(house.ring, idOrStart), options),
@@ -55,67 +63,32 @@ export function createKeyService(house: House): KeyService {
 }
 
 async function createKey(house: House, input: NewKeyInput): Promise<KeyWithSecret> {
-  const rights = parseRights(input.rights)
-  refuseHugeRate(input.rate)
+  const rights = JSON.stringify(parseRights(input.rights))
+  const columns = { ...allowanceColumns(input), ...reachColumns(input) }
   let id = newKeyId()
   while (house.ring.isTaken(id)) id = newKeyId()
   const apiKey = mintKey(id)
   const secretPhc = await house.hasher.hash(apiKey)
   return house.inTurn(async () => {
     const createdMs = house.clock.nowMs()
+    const user = await userNamed(house, input.user, createdMs)
+    if (user.disabledMs !== null) {
+      throw new GatewayError('CONFLICT', { detail: `The user ${user.name} is disabled, and so would the key be; enable the user first` })
+    }
     const row = {
+      ...BLANK_KEY,
+      ...columns,
       id,
-      tenant: DEFAULT_TENANT,
-      user_id: await house.store.userNamed(DEFAULT_TENANT, input.user, createdMs),
+      user_id: user.id,
       secret_phc: secretPhc,
-      old_secret_phc: null,
-      old_secret_until_ms: null,
-      rights: JSON.stringify(rights),
+      rights,
       description: input.description,
-      rate: input.rate,
       concurrency: input.concurrency,
       created_ms: createdMs,
       expires_ms: input.expiresMs,
-      disabled_ms: null,
-      rotated_ms: null,
-      deleted_ms: null,
-      legacy: 0,
-      legacy_source: null,
-      lookup_hmac: null,
-      alias: null,
     }
-    await house.store.addKey(row)
-    const record = house.maker.recordOf({ ...row, user: input.user, last_used_ms: null })
-    house.authenticator.remember(record.current, apiKey)
-    house.ring.add(record)
-    return { key: infoOf(record, createdMs), apiKey: new Secret(apiKey) }
+    return { key: infoOf(await enterKey(house, user, row, apiKey), createdMs), apiKey: new Secret(apiKey) }
   })
-}
-
-/** The words as rights, without repetition, in the order they were given. */
-export function parseRights(words: readonly string[]): readonly Right[] {
-  const rights = new Set<Right>()
-  for (const word of words) {
-    const meant = rightsOf(word)
-    if (!meant) {
-      throw new GatewayError('BODY_INVALID', {
-        detail: `"${word}" is no right; known are chat, tts, image, whisper, all, text, embedding, speech, transcription, observe, manage:<service> and use:<service>`,
-      })
-    }
-    for (const right of meant) rights.add(right)
-  }
-  if (rights.size === 0) throw new GatewayError('BODY_INVALID', { detail: 'A key needs at least one right' })
-  return [...rights]
-}
-
-/** An exact window remembers each call in it, so a count that no memory could hold is refused with a way out. */
-function refuseHugeRate(text: string | null): void {
-  if (text === null) return
-  const rate = parseRate(text)
-  if (!rate) throw new GatewayError('BODY_INVALID', { detail: `"${text}" is no rate; want 60/m, 1000/h or 5000/d` })
-  if (rate.count > LIMITS.rateCountMax) {
-    throw new GatewayError('BODY_INVALID', { detail: `A rate counts at most ${LIMITS.rateCountMax} calls; say ${text} in a shorter unit` })
-  }
 }
 
 async function validateKey(house: House, text: string): Promise<KeyVerdict> {
@@ -123,8 +96,8 @@ async function validateKey(house: House, text: string): Promise<KeyVerdict> {
   if (keyIdOf(text) === null && !house.ring.legacy(text)) {
     const byId = recordNamed(house, text)
     if (byId) {
-      const state = stateOf(byId, nowMs)
-      return { valid: state === 'active', reason: state === 'active' ? null : state, key: infoOf(byId, nowMs) }
+      const reason = byId.faultOf(byId.current, nowMs)
+      return { valid: reason === null, reason, key: infoOf(byId, nowMs) }
     }
   }
   const { record, reason } = await house.authenticator.examine(text)

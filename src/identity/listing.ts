@@ -1,8 +1,10 @@
 import { setImmediate as aTurn } from 'node:timers/promises'
-import { GatewayError, LIMITS } from '../kernel/index.ts'
+import { asUserId, GatewayError, LIMITS, NO_LIMITS } from '../kernel/index.ts'
 import type { House } from './house.ts'
 import { infoOf, type KeyInfo, stateOf } from './info.ts'
 import type { KeyRecord } from './record.ts'
+import type { ListedRow } from './store.ts'
+import type { Owner } from './users/record.ts'
 
 export interface KeyFilter {
   /** Disabled and expired keys too. */
@@ -59,7 +61,7 @@ async function fromMemory({ ring }: House, { all = false, user, after }: KeyFilt
       await aTurn()
       at = ring.olderThan(record) // an older key may have come meanwhile
     }
-    if ((user !== undefined && record.fields.user !== user) || !(all || stateOf(record, nowMs) === 'active')) continue
+    if ((user !== undefined && record.fields.owner.name !== user) || !(all || stateOf(record, nowMs) === 'active')) continue
     total += 1
     if (records.length < limit) records.push(record)
     else if (last) break
@@ -75,10 +77,18 @@ async function fromStore({ store, maker, log }: House, filter: KeyFilter, { nowM
   // One more than was asked for tells whether there is a next page.
   const rows = await store.newestKeys({ ...wanted, olderThan, limit: limit + 1 })
   return {
-    records: rows.slice(0, limit).flatMap((row) => maker.readable(row, log) ?? []),
+    records: rows.slice(0, limit).flatMap((row) => maker.readable(row, ownerIn(row), log) ?? []),
     total: olderThan === null ? await store.countKeys(wanted) : null,
     next: rows.length > limit ? (rows[limit - 1]?.id ?? null) : null,
   }
 }
+
+/** As much of a user as a list of keys tells. */
+const ownerIn = ({ user_id, user, user_disabled_ms }: ListedRow): Owner => ({
+  id: asUserId(user_id),
+  name: user,
+  limits: NO_LIMITS,
+  disabledMs: user_disabled_ms,
+})
 
 const noSuchPlace = () => new GatewayError('BODY_INVALID', { detail: 'after: there is no key with this id to go on from' })

@@ -1,76 +1,57 @@
-import { type Allowance, asKeyId, asTenantId, asUserId, NO_LIMITS, parseRate, type Right, reasonOf, rightsOf } from '../kernel/index.ts'
+import { reasonOf } from '../kernel/index.ts'
+import type { House } from './house.ts'
 import type { IdentityLog } from './log.ts'
-import { KeyRecord } from './record.ts'
-import type { KeyRow } from './store.ts'
+import { userOf } from './users/naming.ts'
+import type { UserRecord } from './users/record.ts'
+import type { UserRow } from './users/store.ts'
 
-/** Rows into records. What many keys have alike (rights, limits, user, tenant) is one object for them all: a driver makes a text anew for each row. */
-export class RecordMaker {
-  readonly #rights = new Map<string, ReadonlySet<Right>>()
-  readonly #limits = new Map<string, Allowance>()
-  readonly #texts = new Map<string, string>()
+export interface Loaded {
+  readonly keys: number
+  readonly users: number
+  readonly unreadable: number
+}
 
-  /** Null for a row that no version of ours wrote: one damaged row must not keep every other key out. */
-  readable(row: KeyRow, log: IdentityLog): KeyRecord | null {
-    try {
-      return this.recordOf(row)
-    } catch (thrown) {
-      log.error({ key: row.id, reason: reasonOf(thrown) }, 'a key of the store cannot be read and is unknown here')
-      return null
+/** Takes every user and key of the store into memory. */
+export async function fill(house: House): Promise<Loaded> {
+  const { ring, users, maker, store, log } = house
+  let unreadable = 0
+  ring.clear()
+  users.fill(await readUsers(house))
+  await store.keysByAge((rows) => {
+    for (const row of rows) {
+      const owner = users.byId(row.user_id)
+      const record = maker.readable(row, owner, log)
+      if (owner === undefined || record === null) {
+        unreadable += 1
+        continue
+      }
+      owner.keys += 1
+      ring.add(record)
     }
-  }
+  })
+  ring.whole = true
+  return { keys: ring.size, users: users.size, unreadable }
+}
 
-  /** Throws on a row that no version of ours wrote. */
-  recordOf(row: KeyRow): KeyRecord {
-    const fields = {
-      id: asKeyId(row.id),
-      tenant: asTenantId(this.#one(row.tenant)),
-      userId: asUserId(this.#one(row.user_id)),
-      user: this.#one(row.user),
-      rights: this.rights(row.rights),
-      description: row.description,
-      limits: this.limits(row.rate ?? null, row.concurrency),
-      createdMs: row.created_ms,
-      legacySource: row.legacy_source ? this.#one(row.legacy_source) : null,
-      lookup: row.lookup_hmac ?? null,
+async function readUsers({ userStore, openingBalances, log }: House): Promise<readonly UserRecord[]> {
+  const users: UserRecord[] = []
+  openingBalances.clear()
+  await userStore.users((rows) => {
+    for (const row of rows) {
+      const user = readable(row, log)
+      if (user === null) continue
+      users.push(user)
+      if (row.balance_micro !== null && row.deleted_ms === null) openingBalances.set(user.id, row.balance_micro)
     }
-    const state = {
-      expiresMs: row.expires_ms ?? null,
-      disabledMs: row.disabled_ms ?? null,
-      rotatedMs: row.rotated_ms ?? null,
-      usedMs: row.last_used_ms,
-    }
-    const old = row.old_secret_phc ? { phc: row.old_secret_phc, untilMs: row.old_secret_until_ms ?? 0 } : null
-    return new KeyRecord(fields, state, { phc: row.secret_phc, old, alias: row.alias ? asKeyId(row.alias) : null })
-  }
+  })
+  return users
+}
 
-  #one(text: string): string {
-    const known = this.#texts.get(text)
-    if (known !== undefined) return known
-    this.#texts.set(text, text)
-    return text
-  }
-
-  rights(json: string): ReadonlySet<Right> {
-    const known = this.#rights.get(json)
-    if (known) return known
-    const words: unknown = JSON.parse(json)
-    if (!Array.isArray(words)) throw new TypeError('rights are not a list')
-    const rights = new Set<Right>()
-    for (const word of words) {
-      for (const right of rightsOf(String(word)) ?? []) rights.add(right)
-    }
-    this.#rights.set(json, rights)
-    return rights
-  }
-
-  limits(rateText: string | null, concurrency: number): Allowance {
-    const name = `${rateText ?? ''} ${concurrency}`
-    const known = this.#limits.get(name)
-    if (known) return known
-    const rate = rateText === null ? null : parseRate(rateText)
-    if (rateText !== null && rate === null) throw new TypeError(`${rateText} is no rate`)
-    const limits = Object.freeze({ ...NO_LIMITS, rates: rate === null ? [] : [rate], concurrency })
-    this.#limits.set(name, limits)
-    return limits
+function readable(row: UserRow, log: IdentityLog): UserRecord | null {
+  try {
+    return userOf(row)
+  } catch (thrown) {
+    log.error({ user: row.id, reason: reasonOf(thrown) }, 'a user of the store cannot be read, and no key of that user is known here')
+    return null
   }
 }

@@ -1,14 +1,14 @@
 import { timingSafeEqual } from 'node:crypto'
-import { type Allowance, type KeyId, type KeyPrincipal, NO_LIMITS, type Right, type TenantId, type UserId } from '../kernel/index.ts'
+import type { KeyId, KeyPrincipal, TenantId } from '../kernel/index.ts'
+import type { Terms } from './terms.ts'
+import type { Owner } from './users/record.ts'
 
 export interface KeyFields {
   readonly id: KeyId
   readonly tenant: TenantId
-  readonly userId: UserId
-  readonly user: string
-  readonly rights: ReadonlySet<Right>
+  readonly owner: Owner
+  readonly terms: Terms
   readonly description: string
-  readonly limits: Allowance
   readonly createdMs: number
   readonly legacySource: string | null
   /** HMAC of an imported key under the lookup pepper, hex; null for our own format. */
@@ -29,21 +29,27 @@ export class SecretSlot {
   untilMs: number
   /** HMAC under the per-process secret, once argon2 has accepted the secret in this process. */
   verified: Buffer | null = null
-  readonly #fields: KeyFields
+  readonly #record: KeyRecord
   #isOld: boolean
   #principal: KeyPrincipal | null = null
 
-  constructor(phc: string, fields: KeyFields, old: { untilMs: number } | null = null) {
+  constructor(phc: string, record: KeyRecord, old: { untilMs: number } | null = null) {
     this.phc = phc
     this.untilMs = old?.untilMs ?? Number.POSITIVE_INFINITY
-    this.#fields = fields
+    this.#record = record
     this.#isOld = old !== null
   }
 
-  /** Made when the secret is first used, for most keys of a store are asleep. */
+  /** Made when the secret is first used, for most keys of a store are asleep; and anew when the user has another name. */
   get principal(): KeyPrincipal {
-    this.#principal ??= principalOf(this.#fields, this.#isOld)
+    const { fields } = this.#record
+    if (this.#principal === null || this.#principal.user !== fields.owner.name) this.#principal = principalOf(fields, this.#isOld)
     return this.#principal
+  }
+
+  /** The key was edited: the next request sees it. What was verified stays so. */
+  forgetPrincipal(): void {
+    this.#principal = null
   }
 
   becomeOld(untilMs: number): void {
@@ -57,7 +63,7 @@ const HEAT_MS = 10 * 60_000
 
 /** A key as the hot path sees it. There is one object per key for the life of the process, so whoever holds it sees a change at once. */
 export class KeyRecord {
-  readonly fields: KeyFields
+  fields: KeyFields
   current: SecretSlot
   old: SecretSlot | null
   /** The id inside the key's text where it is not the key's own: an imported key that was rotated into our format. */
@@ -84,8 +90,8 @@ export class KeyRecord {
     this.rotatedMs = state.rotatedMs
     this.usedMs = state.usedMs ?? 0
     this.alias = secrets.alias
-    this.current = new SecretSlot(secrets.phc, fields)
-    this.old = secrets.old && new SecretSlot(secrets.old.phc, fields, secrets.old)
+    this.current = new SecretSlot(secrets.phc, this)
+    this.old = secrets.old && new SecretSlot(secrets.old.phc, this, secrets.old)
   }
 
   /** The slot whose verified secret has this digest. */
@@ -102,8 +108,9 @@ export class KeyRecord {
   }
 
   /** Why this slot's secret is of no use now; null when it is good. */
-  faultOf(slot: SecretSlot, nowMs: number): 'disabled' | 'expired' | 'rotated_out' | null {
+  faultOf(slot: SecretSlot, nowMs: number): 'disabled' | 'user_disabled' | 'expired' | 'rotated_out' | null {
     if (this.disabledMs !== null) return 'disabled'
+    if (this.fields.owner.disabledMs !== null) return 'user_disabled'
     if (this.expiresMs <= nowMs) return 'expired'
     if (slot !== this.current && (slot !== this.old || slot.untilMs <= nowMs)) return 'rotated_out'
     return null
@@ -115,6 +122,14 @@ export class KeyRecord {
     this.current = fresh
     this.rotatedMs = at.rotatedMs
     this.version += 1
+  }
+
+  /** Null never expires. */
+  edit(fields: KeyFields, expiresMs: number | null): void {
+    this.fields = fields
+    this.expiresMs = expiresMs ?? Number.POSITIVE_INFINITY
+    this.current.forgetPrincipal()
+    this.old?.forgetPrincipal()
   }
 
   setDisabled(disabledMs: number | null): void {
@@ -136,8 +151,7 @@ export class KeyRecord {
   }
 }
 
-function principalOf(fields: KeyFields, oldSecret: boolean): KeyPrincipal {
-  const { tenant, id, user, userId, rights, limits } = fields
-  const owner = { id: userId, limits: NO_LIMITS }
-  return Object.freeze({ tenant, kind: 'key' as const, id, user, rights, limits, owner, models: null, logContent: false, oldSecret })
+function principalOf({ tenant, id, owner, terms }: KeyFields, oldSecret: boolean): KeyPrincipal {
+  const { rights, limits, models, logContent } = terms
+  return Object.freeze({ tenant, kind: 'key' as const, id, user: owner.name, rights, limits, owner, models, logContent, oldSecret })
 }

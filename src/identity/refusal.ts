@@ -8,6 +8,8 @@ export type RefusalReason =
   | 'wrong_secret'
   | 'expired'
   | 'disabled'
+  | 'user_disabled'
+  | 'wrong_network'
   | 'rotated_out'
   | 'unusable_hash'
 

@@ -60,7 +60,7 @@ export class Rotations {
     const oldUntilMs = rotatedMs + graceMs
     const { alias, fields, current } = record
     await store.rotate({ id: newRotationId(), keyId: fields.id, idempotencyKey, rotatedMs, oldUntilMs, phc, oldPhc: current.phc, alias })
-    const fresh = new SecretSlot(phc, fields)
+    const fresh = new SecretSlot(phc, record)
     authenticator.remember(fresh, apiKey)
     record.rotate(fresh, { rotatedMs, oldUntilMs })
     ring.noteAlias(record)

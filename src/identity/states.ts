@@ -30,6 +30,9 @@ export async function disableKey(house: House, record: KeyRecord, now: boolean):
 
 export async function enableKey(house: House, record: KeyRecord): Promise<KeyInfo> {
   await house.inTurn(async () => {
+    if (typeof house.users.byId(record.fields.owner.id)?.deletedMs === 'number') {
+      throw new GatewayError('CONFLICT', { detail: 'The user of this key was deleted, so it stays disabled' })
+    }
     await house.store.setDisabled(record.fields.id, null)
     record.setDisabled(null)
   })

@@ -1,9 +1,30 @@
-import { type Expression, type Insertable, type Kysely, sql } from 'kysely'
-import { asUserId, GatewayError, type KeyId, newUserId, type RotationId, type TenantId, type UserId } from '../kernel/index.ts'
+import { type Expression, type Kysely, type Selectable, sql } from 'kysely'
+import type { KeyId, RotationId } from '../kernel/index.ts'
 import type { Database, KeysTable, RotationsTable, Store } from '../storage/index.ts'
+import { guarded } from './guarded.ts'
 
-/** What a key is made of in memory: its row, its user's name and its last use. */
-export type KeyRow = Omit<Insertable<KeysTable>, 'legacy' | 'deleted_ms'> & { readonly user: string; readonly last_used_ms: number | null }
+export type NewKeyRow = Selectable<KeysTable>
+/** What a key is made of in memory: its row and its last use. */
+export type KeyRow = Omit<NewKeyRow, 'legacy' | 'deleted_ms'> & { readonly last_used_ms: number | null }
+/** A row with what is told of its user beside it. */
+export type ListedRow = KeyRow & { readonly user: string; readonly user_disabled_ms: number | null }
+/** What an edit may change. */
+export type KeyChanges = Partial<
+  Pick<
+    NewKeyRow,
+    | 'rights'
+    | 'description'
+    | 'rate'
+    | 'concurrency'
+    | 'tokens_per_minute'
+    | 'budget_day_micro'
+    | 'budget_month_micro'
+    | 'models'
+    | 'networks'
+    | 'log_content'
+    | 'expires_ms'
+  >
+>
 
 export interface KeyUse {
   readonly id: KeyId
@@ -39,12 +60,11 @@ export interface KeyStore {
   /** Every key, oldest first, in pieces: rows that nobody holds any longer are garbage while they are still young, which costs half the time of all at once. */
   keysByAge(take: (rows: readonly KeyRow[]) => void): Promise<void>
   /** The newest of those wanted, newest first. */
-  newestKeys(wanted: PageWanted): Promise<readonly KeyRow[]>
+  newestKeys(wanted: PageWanted): Promise<readonly ListedRow[]>
   countKeys(wanted: Pick<PageWanted, 'activeAtMs' | 'user'>): Promise<number>
   placeOf(id: string): Promise<KeyPlace | undefined>
-  /** The user of this name, made if there is none. */
-  userNamed(tenant: TenantId, name: string, nowMs: number): Promise<UserId>
-  addKey(row: Insertable<KeysTable>): Promise<void>
+  addKey(row: NewKeyRow): Promise<void>
+  editKey(id: KeyId, changes: KeyChanges): Promise<void>
   setDisabled(id: KeyId, disabledMs: number | null): Promise<void>
   rotate(rotation: RotationWrite): Promise<void>
   rotationOf(id: KeyId, idempotencyKey: string): Promise<RotationsTable | undefined>
@@ -60,8 +80,9 @@ export function createKeyStore({ db }: Pick<Store, 'db'>): KeyStore {
     newestKeys: (wanted) => guarded('keys cannot be read', () => newestKeys(db, wanted)),
     countKeys: (wanted) => guarded('keys cannot be read', () => countKeys(db, wanted)),
     placeOf: (id) => guarded('keys cannot be read', () => placeOf(db, id)),
-    userNamed: (tenant, name, nowMs) => guarded('a user cannot be written', () => userNamed(db, tenant, name, nowMs)),
     addKey: (row) => guarded('a key cannot be written', () => db.insertInto('keys').values(row).execute()).then(nothing),
+    editKey: (id, changes) =>
+      guarded('a key cannot be written', () => db.updateTable('keys').set(changes).where('id', '=', id).execute()).then(nothing),
     setDisabled: (id, disabledMs) =>
       guarded('the state of a key cannot be written', () =>
         db.updateTable('keys').set({ disabled_ms: disabledMs }).where('id', '=', id).execute(),
@@ -76,16 +97,6 @@ export function createKeyStore({ db }: Pick<Store, 'db'>): KeyStore {
 }
 
 const nothing = () => undefined
-
-/** What a database driver throws says nothing to a caller; it becomes the cause of an error of ours. */
-async function guarded<T>(reason: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (cause) {
-    if (cause instanceof GatewayError) throw cause
-    throw new GatewayError('STORE_UNAVAILABLE', { reason, cause })
-  }
-}
 
 const KEYS_PER_PIECE = 2_000
 
@@ -114,7 +125,6 @@ const KEY_COLUMNS = [
   'keys.id',
   'keys.tenant',
   'keys.user_id',
-  'users.name as user',
   'keys.secret_phc',
   'keys.old_secret_phc',
   'keys.old_secret_until_ms',
@@ -122,6 +132,12 @@ const KEY_COLUMNS = [
   'keys.description',
   'keys.rate',
   'keys.concurrency',
+  'keys.tokens_per_minute',
+  'keys.budget_day_micro',
+  'keys.budget_month_micro',
+  'keys.models',
+  'keys.networks',
+  'keys.log_content',
   'keys.created_ms',
   'keys.expires_ms',
   'keys.disabled_ms',
@@ -132,23 +148,21 @@ const KEY_COLUMNS = [
   'key_use.last_used_ms',
 ] as const
 
-/** A row as one text: better-sqlite3 hands over a column at a time, and 19 of them take twice as long as this and `JSON.parse`. */
+/** A row as one text: better-sqlite3 hands over a column at a time, and two dozen take twice as long as this and `JSON.parse`. */
 const packed = sql<string>`json_object(${sql.join(
-  KEY_COLUMNS.flatMap((column) => {
-    const [from = column, name] = column.split(' as ')
-    return [sql.lit(name ?? from.slice(from.indexOf('.') + 1)), sql.ref(from)]
-  }),
+  KEY_COLUMNS.flatMap((column) => [sql.lit(column.slice(column.indexOf('.') + 1)), sql.ref(column)]),
 )})`
 
 const fromKeys = (db: Kysely<Database>) =>
-  db
-    .selectFrom('keys')
-    .innerJoin('users', 'users.id', 'keys.user_id')
-    .leftJoin('key_use', 'key_use.key_id', 'keys.id')
-    .where('keys.deleted_ms', 'is', null)
+  db.selectFrom('keys').leftJoin('key_use', 'key_use.key_id', 'keys.id').where('keys.deleted_ms', 'is', null)
 
-function newestKeys(db: Kysely<Database>, { activeAtMs, user, olderThan, limit }: PageWanted): Promise<readonly KeyRow[]> {
-  let rows = fromKeys(db).select(KEY_COLUMNS).orderBy('keys.created_ms', 'desc').orderBy('keys.id', 'desc').limit(limit)
+function newestKeys(db: Kysely<Database>, { activeAtMs, user, olderThan, limit }: PageWanted): Promise<readonly ListedRow[]> {
+  let rows = fromKeys(db)
+    .innerJoin('users', 'users.id', 'keys.user_id')
+    .select([...KEY_COLUMNS, 'users.name as user', 'users.disabled_ms as user_disabled_ms'])
+    .orderBy('keys.created_ms', 'desc')
+    .orderBy('keys.id', 'desc')
+    .limit(limit)
   if (activeAtMs !== null) rows = rows.where(isActive(activeAtMs))
   if (user !== null) rows = rows.where('users.name', '=', user)
   if (olderThan !== null) rows = rows.where(age, '<', ageOf(olderThan))
@@ -174,21 +188,9 @@ async function placeOf(db: Kysely<Database>, id: string): Promise<KeyPlace | und
 const age = sql<string>`(keys.created_ms, keys.id)`
 const ageOf = ({ createdMs, id }: KeyPlace): Expression<string> => sql`(${createdMs}, ${id})`
 
-const isActive = (nowMs: number) => sql<boolean>`keys.disabled_ms is null and (keys.expires_ms is null or keys.expires_ms > ${nowMs})`
-
-async function userNamed(db: Kysely<Database>, tenant: TenantId, name: string, nowMs: number): Promise<UserId> {
-  const found = await db
-    .selectFrom('users')
-    .select('id')
-    .where('tenant', '=', tenant)
-    .where('name', '=', name)
-    .where('deleted_ms', 'is', null)
-    .executeTakeFirst()
-  if (found) return asUserId(found.id)
-  const id = newUserId()
-  await db.insertInto('users').values({ id, tenant, name, created_ms: nowMs, deleted_ms: null }).execute()
-  return id
-}
+const isActive = (nowMs: number) =>
+  sql<boolean>`keys.disabled_ms is null and (keys.expires_ms is null or keys.expires_ms > ${nowMs})
+    and keys.user_id not in (select id from users where disabled_ms is not null)`
 
 async function rotate(db: Kysely<Database>, rotation: RotationWrite): Promise<void> {
   await db.transaction().execute(async (tx) => {

@@ -8,13 +8,19 @@ import { BUILTIN } from '../../src/catalog/index.ts'
 import { loadConfig } from '../../src/config.ts'
 import {
   createKeyInput,
+  createUserInput,
+  creditInput,
   disableKeyInput,
+  editKeyInput,
+  editUserInput,
   importKeysInput,
+  listEntitiesInput,
   listKeysInput,
   rotateKeyInput,
   SPEECH_FORMATS,
   simpleImageInput,
   speakInput,
+  stopUserInput,
   TRANSCRIPT_FORMATS,
   transcribeOptions,
   validateKeyInput,
@@ -149,6 +155,12 @@ describe('docs/services.md', () => {
       'POST /admin/api/keys/import': importKeysInput,
       'POST /admin/api/keys/:id/disable': disableKeyInput,
       'POST /admin/api/keys/:id/rotate': rotateKeyInput,
+      'PATCH /admin/api/keys/:id': editKeyInput,
+      'GET /admin/api/users': listEntitiesInput,
+      'POST /admin/api/users': createUserInput,
+      'PATCH /admin/api/users/:name': { shape: { ...editUserInput.shape, ...stopUserInput.shape } },
+      'DELETE /admin/api/users/:name': stopUserInput,
+      'POST /admin/api/users/:name/credit': creditInput,
     }))
       expect([route, takes(route)]).toEqual([route, Object.keys(schema.shape).sort()])
   })

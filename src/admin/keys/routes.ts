@@ -1,5 +1,13 @@
 import { type Context, Hono } from 'hono'
-import { createKeyInput, disableKeyInput, importKeysInput, listKeysInput, rotateKeyInput, validateKeyInput } from '../../contract/index.ts'
+import {
+  createKeyInput,
+  disableKeyInput,
+  editKeyInput,
+  importKeysInput,
+  listKeysInput,
+  rotateKeyInput,
+  validateKeyInput,
+} from '../../contract/index.ts'
 import { type OwnerGuard, readInput } from '../../gate/index.ts'
 import type { Identity } from '../../identity/index.ts'
 import { type Clock, LIMITS } from '../../kernel/index.ts'
@@ -54,6 +62,13 @@ export function keyRoutes({ identity, guard: admit, clock }: KeyRouteParts): Hon
         const { content, rights_from_service, source } = readInput(importKeysInput, body)
         const report = await keys.importLegacy(content, { rightsFromService: rights_from_service, ...(source !== undefined && { source }) })
         return ok(presentImport(report))
+      }),
+    )
+    .patch(
+      '/keys/:id',
+      guard(writes('/keys/:id', targetOf), async (c, _principal, body) => {
+        const key = await keys.edit(idOf(c), readInput(editKeyInput, body))
+        return changed(presentKey(key), key.id)
       }),
     )
     .post(

@@ -1,0 +1,21 @@
+import type { ListUsersAnswer, UserView } from '../../contract/index.ts'
+import type { UserInfo, UserList } from '../../identity/index.ts'
+import { maybeMoney, timeText } from '../texts.ts'
+
+export const presentUser = (user: UserInfo): UserView => ({
+  id: user.id,
+  name: user.name,
+  email: user.email,
+  organisation: user.organisation,
+  active: user.active,
+  balance: maybeMoney(user.balanceMicro),
+  rate: user.rate,
+  concurrency: user.concurrency,
+  tokens_per_minute: user.tokensPerMinute,
+  budget_day: maybeMoney(user.budgetDayMicro),
+  budget_month: maybeMoney(user.budgetMonthMicro),
+  keys: user.keys,
+  created_at: timeText(user.createdMs),
+})
+
+export const presentUsers = ({ users, next }: UserList): ListUsersAnswer => ({ users: users.map(presentUser), next })

@@ -1,0 +1,72 @@
+import { type Context, Hono } from 'hono'
+import { createUserInput, creditInput, editUserInput, listEntitiesInput, stopUserInput } from '../../contract/index.ts'
+import { type OwnerAnswer, type OwnerGuard, readInput } from '../../gate/index.ts'
+import type { Identity, UserInfo } from '../../identity/index.ts'
+import { formatMicro } from '../../kernel/index.ts'
+import { changed, made, ok, reads, type Target, writes } from '../policy.ts'
+import { presentUser, presentUsers } from './present.ts'
+
+export interface UserRouteParts {
+  readonly identity: Pick<Identity, 'users' | 'load'>
+  readonly guard: OwnerGuard
+}
+
+/** User management, to be mounted under /admin/api. A user is named by name or by id. */
+export function userRoutes({ identity, guard: admit }: UserRouteParts): Hono {
+  const { users } = identity
+  // A command that runs by itself reads users and keys into memory when it is asked for one; a gateway has them there from its start.
+  const guard: OwnerGuard = (policy, perform) =>
+    admit(policy, async (...asked) => {
+      await identity.load()
+      return perform(...asked)
+    })
+  return new Hono()
+    .get(
+      '/users',
+      guard(reads('/users'), async (c) => ok(presentUsers(await users.list(listFilter(c))))),
+    )
+    .get(
+      '/users/:name',
+      guard(reads('/users/:name', targetOf), async (c) => ok(presentUser(await users.show(nameOf(c))))),
+    )
+    .post(
+      '/users',
+      guard(writes('/users'), async (_c, _principal, body) => {
+        const user = await users.create(readInput(createUserInput, body))
+        return made(presentUser(user), ledgerName(user))
+      }),
+    )
+    .patch(
+      '/users/:name',
+      guard(writes('/users/:name', targetOf), async (c, _principal, body) =>
+        changedUser(await users.edit(nameOf(c), readInput(editUserInput, body), stopHow(c))),
+      ),
+    )
+    .delete(
+      '/users/:name',
+      guard(reads('/users/:name', targetOf), async (c) => changedUser(await users.delete(nameOf(c), stopHow(c)))),
+    )
+    .post(
+      '/users/:name/credit',
+      guard(writes('/users/:name/credit', targetOf), async (c, _principal, body) => {
+        const { amount, note } = readInput(creditInput, body)
+        return changedUser(await users.credit(nameOf(c), amount, note), formatMicro(amount))
+      }),
+    )
+}
+
+const nameOf: Target = (c) => c.req.param('name') ?? ''
+/** What is no name is refused later, but the intent is written before that. */
+const targetOf: Target = (c) => (USER_SHAPE.test(nameOf(c)) ? nameOf(c) : '[not a user]')
+const USER_SHAPE = /^[\p{L}\p{N}._@+-]{1,64}$/u
+
+/** Names change and are given anew; the id tells which user it was, then and later. */
+const ledgerName = ({ id, name }: UserInfo): string => `${id} ${name}`
+const changedUser = (user: UserInfo, what = ''): OwnerAnswer => changed(presentUser(user), `${ledgerName(user)} ${what}`.trimEnd())
+
+const stopHow = (c: Context) => readInput(stopUserInput, c.req.query())
+
+function listFilter(c: Context) {
+  const { all, limit, after } = readInput(listEntitiesInput, c.req.query())
+  return { all, ...(limit !== undefined && { limit }), ...(after !== undefined && { after }) }
+}
