@@ -14,6 +14,7 @@ describe('close matches', () => {
     ['qwen2.5', 'org/qwen2.5:7b'],
     ['nomic', 'nomic-embed-text'],
     ['gtp-4o', 'gpt-4o'],
+    ['gpt-4o ', 'gpt-4o'],
     ['tts1', 'tts-1'],
   ])('%s means %s', (wanted, meant) => expect(closeMatches(wanted, NAMES)[0]).toBe(meant))
 
@@ -34,7 +35,10 @@ describe('close matches', () => {
     }
     for (let round = 0; round < 2_000; round += 1) {
       const name = Array.from({ length: 9 + random(6) }, () => 'abcd'[random(4)]).join('')
-      const wanted = [...name].map((letter, at) => (at > 1 && random(9) === 0 ? ['', 'x', `${letter}y`][random(3)] : letter)).join('')
+      const letters = [...name].map((letter, at) => (at > 1 && random(9) === 0 ? ['', 'x', `${letter}y`][random(3)] : letter))
+      const at = 2 + random(6)
+      if (random(2) === 0) letters.splice(at, 2, letters[at + 1], letters[at])
+      const wanted = letters.join('')
       if (wanted.length < 9) continue
       expect([name, wanted, closeMatches(wanted, [name]).length]).toEqual([
         name,
@@ -55,13 +59,15 @@ describe('close matches', () => {
 })
 
 function textbook(a: string, b: string): number {
-  let before = Array.from({ length: b.length + 1 }, (_zero, at) => at)
+  let [last, before] = [Array.from({ length: b.length + 1 }, (_zero, at) => at), [] as number[]] // filled by the first turn
   for (let i = 1; i <= a.length; i += 1) {
     const row = [i]
     for (let j = 1; j <= b.length; j += 1) {
-      row[j] = Math.min((before[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (before[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1))
+      row[j] = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1))
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) row[j] = Math.min(row[j] ?? 0, (before[j - 2] ?? 0) + 1)
     }
-    before = row
+    before = last
+    last = row
   }
-  return before[b.length] ?? 0
+  return last[b.length] ?? 0
 }

@@ -16,7 +16,9 @@ export function closeMatches(wanted: string, names: Iterable<string>, max = SHOW
     const far = farness(target, name.toLowerCase(), ruler)
     if (far !== null) found.push({ name, far })
   }
+  const closest = found.reduce((least, { far }) => Math.min(least, far), FAR)
   return found
+    .filter(({ far }) => far <= closest + 1)
     .sort((a, b) => a.far - b.far || a.name.length - b.name.length || (a.name < b.name ? -1 : 1))
     .slice(0, max)
     .map(({ name }) => name)
@@ -29,16 +31,22 @@ function farness(target: string, name: string, ruler: Ruler): number | null {
   const stem = name.slice(name.lastIndexOf('/', tag === -1 ? name.length : tag) + 1, tag === -1 ? name.length : tag)
   if (stem === target) return 0.5
   if (target.length >= START_CHARS_MIN && name.startsWith(target)) return 1
-  if (stem.length >= START_CHARS_MIN && target.startsWith(stem)) return 2
-  return ruler.distance(name) ?? ruler.distance(stem)
+  const far = ruler.distance(name) ?? ruler.distance(stem)
+  if (far !== null) return far
+  return stem.length >= START_CHARS_MIN && target.startsWith(stem) ? OTHER_TAG : null
 }
+
+/** The same name with another tag. */
+const OTHER_TAG = 3
 
 /** How many letters a name is off; null when they are more than a slip of the fingers. */
 class Ruler {
   readonly #target: string
   readonly #farMax: number
   #stepsLeft: number = LIMITS.closeMatchStepsMax
-  #before: number[] = []
+  /** The rows of the last letter and of the one before it. */
+  #last: number[] = []
+  #lastButOne: number[] = []
   #row: number[] = []
 
   constructor(target: string) {
@@ -51,29 +59,37 @@ class Ruler {
     if (Math.abs(name.length - target.length) > farMax || !this.#beginsAlike(name)) return null
     this.#stepsLeft -= target.length * (2 * farMax + 1)
     if (this.#stepsLeft < 0) return null
-    this.#before = Array.from({ length: name.length + 1 }, (_zero, at) => at)
+    this.#last = Array.from({ length: name.length + 1 }, (_zero, at) => at)
+    let leastBefore = 0
     for (let i = 1; i <= target.length; i += 1) {
-      if (this.#nextRow(name, i) > farMax) return null
+      const least = this.#nextRow(name, i)
+      // A swap of two letters jumps over a row.
+      if (least > farMax && leastBefore > farMax) return null
+      leastBefore = least
     }
-    const far = this.#before[name.length] ?? farMax + 1
+    const far = this.#last[name.length] ?? farMax + 1
     return far <= farMax ? far : null
   }
 
-  /** Levenshtein's row for the first `i` letters, only as far from the diagonal as can matter; answers its least. */
+  /** The row for the first `i` letters, only as far from the diagonal as can matter; answers its least. Two letters the wrong way round are one slip. */
   #nextRow(name: string, i: number): number {
     const [from, to] = [Math.max(1, i - this.#farMax), Math.min(name.length, i + this.#farMax)]
     const row = this.#row
     row[from - 1] = from === 1 ? i : FAR
     let least = row[from - 1] ?? FAR
     for (let j = from; j <= to; j += 1) {
-      const swap = this.#target[i - 1] === name[j - 1] ? 0 : 1
-      const far = Math.min((this.#before[j] ?? FAR) + 1, (row[j - 1] ?? FAR) + 1, (this.#before[j - 1] ?? FAR) + swap)
+      const other = this.#target[i - 1] === name[j - 1] ? 0 : 1
+      let far = Math.min((this.#last[j] ?? FAR) + 1, (row[j - 1] ?? FAR) + 1, (this.#last[j - 1] ?? FAR) + other)
+      if (i > 1 && j > 1 && this.#target[i - 1] === name[j - 2] && this.#target[i - 2] === name[j - 1]) {
+        far = Math.min(far, (this.#lastButOne[j - 2] ?? FAR) + 1)
+      }
       row[j] = far
       if (far < least) least = far
     }
     row[to + 1] = FAR
-    this.#row = this.#before
-    this.#before = row
+    this.#row = this.#lastButOne
+    this.#lastButOne = this.#last
+    this.#last = row
     return least
   }
 

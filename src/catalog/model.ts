@@ -37,6 +37,8 @@ export type EndpointRef = EndpointId | `builtin:${string}`
 export interface Endpoint extends Backend {
   readonly ref: EndpointRef
   readonly tenant: TenantId
+  /** What stands between its url and the path of a protocol: `/v1`, or nothing where the url has a version of its own, as `…/v1beta/openai` does. */
+  readonly apiRoot: string
   readonly speaks: ReadonlySet<Protocol>
   readonly limits: Allowance
   /** Lower is asked first. */
@@ -77,7 +79,11 @@ export interface Models {
   find(name: string): Model | undefined
   /** Active ones, by name. */
   list(): readonly Model[]
-  /** The model that somebody means who names it as an endpoint does: the faces of the gate's own services speak so. */
-  at(endpoint: EndpointRef, upstream: string): Model | undefined
+  /**
+   * The model that somebody means who names it as an endpoint does: the faces of the gate's own services speak so. One that is not active only where no active
+   * one is there: it was switched off, which is not the same as never heard of.
+   */
+  at(endpoint: EndpointRef, upstream: string | null): Model | undefined
+  /** All of them, those that are switched off too. */
   endpoints(): readonly Endpoint[]
 }

@@ -1,0 +1,106 @@
+import { type BillingUnit, type Capability, clip, GatewayError, LIMITS, type Price, Secret } from '../../kernel/index.ts'
+import { closeMatches } from '../close-matches.ts'
+import { PROTOCOLS, type Protocol, protocolsOf } from '../model.ts'
+import type { DialectName } from '../service.ts'
+
+/** What is wrong with an input beyond its shape. The ledger is told what kind of fault it is, and nothing that stood in the body. */
+export const wrong = (detail: string, reason: string): GatewayError => new GatewayError('BODY_INVALID', { detail, reason })
+
+/** `; did you mean a or b?`, or nothing. */
+export function orMeant(wanted: string, names: Iterable<string>): string {
+  const close = closeMatches(wanted, names)
+  return close.length === 0 ? '' : `; did you mean ${close.join(' or ')}?`
+}
+
+export const shown = (name: string): string => clip(name, LIMITS.nameCharsMax)
+
+/** Protocols that the languages of one purpose cannot be made to speak by saying so. */
+const FIXED: ReadonlySet<DialectName> = new Set(['speak', 'a1111', 'asr', 'whispercpp'])
+
+export function protocolsNamed(words: readonly string[], dialect: DialectName): readonly Protocol[] {
+  const named = words.map((word): Protocol => {
+    const protocol = PROTOCOLS.find((one) => one === word)
+    if (protocol !== undefined) return protocol
+    throw wrong(
+      `"${shown(word)}" is nothing that an endpoint speaks (those are ${PROTOCOLS.join(', ')})${orMeant(word, PROTOCOLS)}`,
+      'no such protocol',
+    )
+  })
+  const spoken = protocolsOf(dialect)
+  const beyond = named.find((protocol) => !spoken.includes(protocol))
+  if (beyond !== undefined && FIXED.has(dialect)) {
+    throw wrong(`The dialect ${dialect} speaks ${spoken.join(', ')} and no ${beyond}`, 'a protocol that its dialect cannot speak')
+  }
+  return PROTOCOLS.filter((protocol) => named.includes(protocol))
+}
+
+/** A header takes printable ASCII; a line break in it would be a header more. */
+export function providerKey(text: string, dialect: DialectName): Secret {
+  const isPair = dialect === 'a1111' && text.includes(':')
+  if (!(isPair ? /^\P{Cc}+$/u : /^[\x21-\x7e]+$/).test(text)) {
+    throw wrong(
+      '"key" holds spaces, line breaks or letters that no header may have; was it cut or pasted wrong?',
+      'a key that no header can hold',
+    )
+  }
+  return new Secret(text)
+}
+
+/** An exact window remembers each call in it, so a count that no memory could hold is refused. */
+export function refuseHugeRates(rates: Readonly<Record<string, number | null>>): void {
+  for (const [name, count] of Object.entries(rates)) {
+    if (count !== null && count > LIMITS.rateCountMax) {
+      throw wrong(`"${name}" counts at most ${LIMITS.rateCountMax} requests; null is no limit`, 'a rate that is too large')
+    }
+  }
+}
+
+/** What a model of each kind is asked by. */
+const ASKED_BY: Readonly<Record<Capability, readonly Protocol[]>> = {
+  text: ['chat', 'completions', 'responses', 'messages'],
+  embedding: ['embeddings'],
+  image: ['images', 'edits'],
+  speech: ['speech'],
+  transcription: ['transcriptions', 'translations'],
+}
+
+export function refuseUnspoken(capability: Capability, endpoint: { readonly name: string; readonly speaks: ReadonlySet<Protocol> }): void {
+  if (ASKED_BY[capability].some((protocol) => endpoint.speaks.has(protocol))) return
+  throw wrong(
+    `${endpoint.name} speaks ${[...endpoint.speaks].join(', ')}, by which a model with the capability ${capability} cannot be asked`,
+    'an endpoint that cannot serve such a model',
+  )
+}
+
+interface Tariff {
+  /** What is counted of it; the first is what it is billed by when nobody says. */
+  readonly units: readonly [BillingUnit, ...BillingUnit[]]
+}
+
+/** A price in a unit that nobody counts would be no price. */
+const TARIFFS: Readonly<Record<Capability, Tariff>> = {
+  text: { units: ['token', 'request'] },
+  embedding: { units: ['token', 'request'] },
+  image: { units: ['image', 'token', 'request'] },
+  speech: { units: ['character', 'token', 'request'] },
+  transcription: { units: ['minute', 'token', 'request'] },
+}
+
+export const usualUnit = (capability: Capability): BillingUnit => TARIFFS[capability].units[0]
+
+/** Units that are counted on one side only. */
+const ONE_SIDED: Readonly<Partial<Record<BillingUnit, 'in' | 'out'>>> = { image: 'out', character: 'in', minute: 'in' }
+
+export function refuseIdlePrice(capability: Capability, { unit, inMicro, outMicro }: Price): void {
+  if (inMicro === 0 && outMicro === 0) return
+  const { units } = TARIFFS[capability]
+  if (!units.includes(unit)) {
+    throw wrong(
+      `A model with the capability ${capability} is billed by ${units.join(' or ')}; nobody counts a ${unit} of it`,
+      'a unit that is not counted',
+    )
+  }
+  const side = ONE_SIDED[unit]
+  if (side === 'out' && inMicro > 0) throw wrong(`A price by ${unit} is a "price_out"; nothing is counted going in`, 'a price for nothing')
+  if (side === 'in' && outMicro > 0) throw wrong(`A price by ${unit} is a "price_in"; nothing is counted coming out`, 'a price for nothing')
+}
