@@ -1,4 +1,5 @@
-import type { OwnerAnswer, OwnerPolicy } from '../gate/index.ts'
+import type { OwnerAnswer, OwnerGuard, OwnerPolicy } from '../gate/index.ts'
+import type { Identity } from '../identity/index.ts'
 import { LIMITS } from '../kernel/index.ts'
 
 /** What the ledger names as the target of a change, read from the request line. */
@@ -16,3 +17,12 @@ export const ok = (body: unknown): OwnerAnswer => ({ status: 200, body })
 /** The answer to a change, with what was changed as it is truly called. */
 export const changed = (body: unknown, target: string): OwnerAnswer => ({ status: 200, body, target })
 export const made = (body: unknown, target: string): OwnerAnswer => ({ status: 201, body, target })
+
+/** A command that runs by itself reads users and keys into memory when it is asked for more than a list of keys; a gateway has them there from its start. */
+export const whenLoaded =
+  (identity: Pick<Identity, 'load'>, admit: OwnerGuard): OwnerGuard =>
+  (policy, perform) =>
+    admit(policy, async (...asked) => {
+      await identity.load()
+      return perform(...asked)
+    })

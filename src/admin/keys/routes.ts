@@ -9,9 +9,9 @@ import {
   validateKeyInput,
 } from '../../contract/index.ts'
 import { type OwnerGuard, readInput } from '../../gate/index.ts'
-import type { Identity } from '../../identity/index.ts'
+import type { Identity, KeyInfo } from '../../identity/index.ts'
 import { type Clock, LIMITS } from '../../kernel/index.ts'
-import { changed, made, ok, reads, type Target, writes } from '../policy.ts'
+import { changed, made, ok, reads, type Target, whenLoaded, writes } from '../policy.ts'
 import { presentImport, presentKey, presentList, presentNewKey, presentVerdict } from './present.ts'
 
 export interface KeyRouteParts {
@@ -25,11 +25,11 @@ const DAY_MS = 86_400_000
 /** Key management, to be mounted under /admin/api. */
 export function keyRoutes({ identity, guard: admit, clock }: KeyRouteParts): Hono {
   const { keys } = identity
-  // A command that runs by itself reads the keys into memory when it is asked for more than a list; a gateway has them there from its start.
-  const guard: OwnerGuard = (policy, perform) =>
-    admit(policy, async (...asked) => {
-      await identity.load()
-      return perform(...asked)
+  const guard = whenLoaded(identity, admit)
+  const changing = (route: string, change: (c: Context, body: unknown) => Promise<KeyInfo>) =>
+    guard(writes(route, targetOf), async (c, _principal, body) => {
+      const key = await change(c, body)
+      return changed(presentKey(key), key.id)
     })
   return new Hono()
     .get(
@@ -66,29 +66,20 @@ export function keyRoutes({ identity, guard: admit, clock }: KeyRouteParts): Hon
     )
     .patch(
       '/keys/:id',
-      guard(writes('/keys/:id', targetOf), async (c, _principal, body) => {
-        const key = await keys.edit(idOf(c), readInput(editKeyInput, body))
-        return changed(presentKey(key), key.id)
-      }),
+      changing('/keys/:id', (c, body) => keys.edit(idOf(c), readInput(editKeyInput, body))),
     )
     .post(
       '/keys/:id/disable',
-      guard(writes('/keys/:id/disable', targetOf), async (c, _principal, body) => {
-        const key = await keys.disable(idOf(c), readInput(disableKeyInput, body ?? {}))
-        return changed(presentKey(key), key.id)
-      }),
+      changing('/keys/:id/disable', (c, body) => keys.disable(idOf(c), readInput(disableKeyInput, body))),
     )
     .post(
       '/keys/:id/enable',
-      guard(writes('/keys/:id/enable', targetOf), async (c) => {
-        const key = await keys.enable(idOf(c))
-        return changed(presentKey(key), key.id)
-      }),
+      changing('/keys/:id/enable', (c) => keys.enable(idOf(c))),
     )
     .post(
       '/keys/:id/rotate',
       guard(writes('/keys/:id/rotate', targetOf), async (c, _principal, body) => {
-        const { grace_seconds, idempotency_key } = readInput(rotateKeyInput, body ?? {})
+        const { grace_seconds, idempotency_key } = readInput(rotateKeyInput, body)
         const once = idempotency_key === undefined ? {} : { idempotencyKey: idempotency_key }
         const fresh = await keys.rotate(idOf(c), { graceMs: grace_seconds * 1000, ...once })
         return changed(presentNewKey(fresh), fresh.key.id)

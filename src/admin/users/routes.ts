@@ -3,7 +3,7 @@ import { createUserInput, creditInput, editUserInput, listEntitiesInput, stopUse
 import { type OwnerAnswer, type OwnerGuard, readInput } from '../../gate/index.ts'
 import type { Identity, UserInfo } from '../../identity/index.ts'
 import { formatMicro } from '../../kernel/index.ts'
-import { changed, made, ok, reads, type Target, writes } from '../policy.ts'
+import { changed, made, ok, reads, type Target, whenLoaded, writes } from '../policy.ts'
 import { presentUser, presentUsers } from './present.ts'
 
 export interface UserRouteParts {
@@ -14,12 +14,7 @@ export interface UserRouteParts {
 /** User management, to be mounted under /admin/api. A user is named by name or by id. */
 export function userRoutes({ identity, guard: admit }: UserRouteParts): Hono {
   const { users } = identity
-  // A command that runs by itself reads users and keys into memory when it is asked for one; a gateway has them there from its start.
-  const guard: OwnerGuard = (policy, perform) =>
-    admit(policy, async (...asked) => {
-      await identity.load()
-      return perform(...asked)
-    })
+  const guard = whenLoaded(identity, admit)
   return new Hono()
     .get(
       '/users',
