@@ -29,6 +29,27 @@ export interface SimpleImage extends SimpleImageInput {
   readonly mayManage: boolean
 }
 
+/** Pictures as OpenAI's clients ask for them, from words alone or from a picture. */
+export interface PictureJob {
+  readonly prompt: string
+  readonly negativePrompt: string
+  readonly n: number
+  readonly width: number
+  readonly height: number
+  readonly steps: number
+  readonly cfgScale: number
+  readonly seed: number
+  readonly sampler: string
+  /** Null draws with whatever is loaded. */
+  readonly checkpoint: string | null
+  readonly taskId: string
+  readonly nowMs: number
+  readonly format: string | null
+  readonly asUrl: boolean
+  readonly streams: boolean
+  readonly original: { readonly image: Buffer; readonly mask: Buffer | null; readonly strength: number } | null
+}
+
 /** The caller's recording, streaming in or put aside on disk. */
 export interface Audio {
   readonly filename: string
@@ -57,6 +78,7 @@ export interface Operations {
   voices(): Plan
   image(job: ImageJob): Plan
   simpleImage(image: SimpleImage): Plan
+  pictures(job: PictureJob): Plan
   imageModels(): Plan
   imageSamplers(): Plan
   transcribe(transcription: Transcription): Plan

@@ -18,17 +18,43 @@ export const localJson = (value: unknown, units?: LocalAnswer['units']): LocalAn
   ...(units === undefined ? {} : { units }),
 })
 
+export type FormField = readonly [name: string, value: string]
+
+export interface FormFilePart {
+  readonly name: string
+  readonly filename: string
+  readonly contentType: string
+  readonly bytes: Buffer
+}
+
+const newBoundary = (): string => `portcullis-${randomBase62(32)}`
+const fieldPart = (boundary: string, name: string, value: string): string =>
+  `--${boundary}\r\ncontent-disposition: form-data; name="${quotable(name)}"\r\n\r\n${value}\r\n`
+
+/** A form that is here in full. */
+export function wholeFormRequest(path: string, fields: readonly FormField[], files: readonly FormFilePart[]): UpstreamRequest {
+  const boundary = newBoundary()
+  const parts: Buffer[] = fields.map(([name, value]) => Buffer.from(fieldPart(boundary, name, value)))
+  for (const { name, filename, contentType, bytes } of files) {
+    const disposition = `content-disposition: form-data; name="${quotable(name)}"; filename="${quotable(filename)}"`
+    parts.push(Buffer.from(`--${boundary}\r\n${disposition}\r\ncontent-type: ${contentType}\r\n\r\n`), bytes, Buffer.from('\r\n'))
+  }
+  parts.push(Buffer.from(`--${boundary}--\r\n`))
+  return { method: 'POST', path, headers: { 'content-type': `multipart/form-data; boundary=${boundary}` }, body: Buffer.concat(parts) }
+}
+
 /** A form of ours around the caller's file. Its options come first, so that a backend knows them when the file arrives. */
 export function formRequest(
   path: string,
   part: string,
   audio: Audio,
   fields: Readonly<Record<string, string | null>> = {},
+  others: readonly FormField[] = [],
 ): UpstreamRequest {
-  const boundary = `portcullis-${randomBase62(32)}`
-  const options = Object.entries(fields)
+  const boundary = newBoundary()
+  const options = [...Object.entries(fields), ...others]
     .filter((field): field is [string, string] => field[1] !== null)
-    .map(([name, value]) => `--${boundary}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`)
+    .map(([name, value]) => fieldPart(boundary, name, value))
   const disposition = `content-disposition: form-data; name="${part}"; filename="${quotable(audio.filename)}"`
   const head = Buffer.from(`${options.join('')}--${boundary}\r\n${disposition}\r\ncontent-type: ${audio.contentType}\r\n\r\n`)
   const tail = Buffer.from(`\r\n--${boundary}--\r\n`)

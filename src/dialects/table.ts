@@ -1,5 +1,6 @@
 import type { DialectName } from '../catalog/index.ts'
 import { a1111Operations } from './a1111/image.ts'
+import { pictures } from './a1111/openai.ts'
 import { asrOperations } from './asr/transcribe.ts'
 import { openaiSpeech } from './openai/speech.ts'
 import { openaiTranscription } from './openai/transcribe.ts'
@@ -13,7 +14,7 @@ const DIALECTS: Readonly<Record<DialectName, Partial<Operations>>> = {
   speak: speakOperations,
   openai: { ...openaiSpeech, ...openaiTranscription },
   anthropic: {},
-  a1111: a1111Operations,
+  a1111: { ...a1111Operations, ...pictures },
   asr: asrOperations,
   whispercpp: whisperCppOperations,
   plain: {},

@@ -24,6 +24,15 @@ export function findModel(models: Models, principal: Principal | null, name: unk
   return model
 }
 
+/** OpenAI's clients may leave the model of a picture out: then it is the one that needs no choice, or the first there is. */
+export function findImageModel(models: Models, principal: Principal | null, name: unknown, protocol: Protocol): Model {
+  if (name !== undefined && name !== null && name !== '') return findModel(models, principal, name, protocol)
+  const all = models.list().filter((model) => model.capability === 'image' && mayUse(principal, model) && serves(model, protocol))
+  return (
+    all.find(({ places }) => places.some(({ upstream }) => upstream === null)) ?? all[0] ?? findModel(models, principal, name, protocol)
+  )
+}
+
 export const serves = (model: Model, protocol: Protocol): boolean => model.places.some(({ endpoint }) => endpoint.speaks.has(protocol))
 
 function notFound(models: Models, principal: Principal | null, name: string): GatewayError {

@@ -1,11 +1,13 @@
 import type { Models } from '../catalog/index.ts'
 import type { Ask, Spool, Visit } from '../gate/index.ts'
 import type { Share } from '../http/index.ts'
+import type { Clock } from '../kernel/index.ts'
 
 /** What the /v1 face needs of the house. */
 export interface FaceParts {
   readonly models: Models
   readonly spool: Spool
+  readonly clock: Clock
   /** How long a stream may be silent before its caller is told that it lives; 0 never tells. */
   readonly heartbeatMs: number
 }

@@ -5,9 +5,12 @@ import { v1Path } from '../dialects/index.ts'
 import { type Ask, answer, type Corridor, type Policy, type ToModel } from '../gate/index.ts'
 import { type Envelope, type ErrorShape, type ExactRoutes, envelopeOf, type GateEnv } from '../http/index.ts'
 import { GatewayError, type Right } from '../kernel/index.ts'
+import { prepareEdits, prepareImages } from './images.ts'
 import { listModels, showModel } from './list.ts'
 import type { FaceParts, Prepare } from './parts.ts'
+import { prepareSpeech } from './speech.ts'
 import { prepareText } from './text.ts'
+import { prepareTranscription } from './transcription.ts'
 
 export interface V1Parts extends FaceParts {
   readonly corridor: Corridor
@@ -27,6 +30,11 @@ const ROWS: readonly Row[] = [
   { protocol: 'responses', right: 'text', prepare: (parts) => prepareText('responses', parts) },
   { protocol: 'messages', right: 'text', prepare: (parts) => prepareText('messages', parts) },
   { protocol: 'embeddings', right: 'embedding', prepare: (parts) => prepareText('embeddings', parts) },
+  { protocol: 'speech', right: 'speech', prepare: prepareSpeech },
+  { protocol: 'transcriptions', right: 'transcription', prepare: (parts) => prepareTranscription('transcriptions', parts) },
+  { protocol: 'translations', right: 'transcription', prepare: (parts) => prepareTranscription('translations', parts) },
+  { protocol: 'images', right: 'image', prepare: prepareImages },
+  { protocol: 'edits', right: 'image', prepare: prepareEdits },
 ]
 
 type Enter = (envelope: Envelope) => Promise<void>

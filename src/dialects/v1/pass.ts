@@ -7,7 +7,7 @@ import { embeddingsAs } from './embeddings.ts'
 import { v1Fault } from './fault.ts'
 import { renamer } from './rename.ts'
 import { CHAT, EventReader, type Grammar, MEDIA, MESSAGES, RESPONSES } from './stream.ts'
-import { unitsIn } from './usage.ts'
+import { secondsIn, unitsIn } from './usage.ts'
 
 /** A JSON body of the /v1 face that was read and judged. */
 export interface V1Body {
@@ -114,8 +114,10 @@ export const readerOf =
   (status: number, contentType: string): StreamReader | null => {
     if (status >= 400) return null
     if (contentType.startsWith('text/event-stream')) return new EventReader({ grammar: GRAMMARS[protocol], ...options })
-    return isJson(contentType) ? new AnswerReader() : null
+    return isJson(contentType) ? new AnswerReader(HEARS.has(protocol) ? secondsIn : unitsIn) : null
   }
+
+const HEARS: ReadonlySet<Protocol> = new Set(['transcriptions', 'translations'])
 
 const isJson = (contentType: string): boolean => /^application\/(?:[\w.+-]+\+)?json\b/i.test(contentType)
 
@@ -126,6 +128,11 @@ class AnswerReader implements StreamReader {
   #kept: Buffer[] = []
   #bytes = 0
   #failed: boolean | null = null
+  readonly #unitsIn: (bytes: Buffer) => Units | null
+
+  constructor(unitsIn: (bytes: Buffer) => Units | null) {
+    this.#unitsIn = unitsIn
+  }
 
   chunk(chunk: Buffer): Buffer {
     // Some backends tell errors with status 200.
@@ -140,7 +147,7 @@ class AnswerReader implements StreamReader {
   }
 
   report(): StreamReport {
-    const units = unitsIn(this.#kept.length === 1 && this.#kept[0] ? this.#kept[0] : Buffer.concat(this.#kept))
+    const units = this.#unitsIn(this.#kept.length === 1 && this.#kept[0] ? this.#kept[0] : Buffer.concat(this.#kept))
     return { finished: true, failed: this.#failed ?? false, ...(units !== null && { units }) }
   }
 }

@@ -67,3 +67,11 @@ export function unitsOfUsage(usage: Readonly<Record<string, unknown>>): Units | 
 }
 
 const countOf = (value: unknown): number | undefined => (typeof value === 'number' && value >= 0 ? Math.floor(value) : undefined)
+
+const DURATION = /"duration"\s*:\s*"?(\d+(?:\.\d+)?)/
+
+/** How long a recording is, where a transcript says so: in itself, or in its usage. */
+export function secondsIn(bytes: Buffer): Units | null {
+  const seconds = DURATION.exec(bytes.toString('latin1'))?.[1]
+  return seconds === undefined ? unitsIn(bytes) : { seconds: Number(seconds) }
+}

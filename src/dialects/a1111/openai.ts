@@ -1,0 +1,63 @@
+import { GatewayError } from '../../kernel/index.ts'
+import { backendFault, isRecord, jsonOf, rubbish } from '../fault.ts'
+import type { Operations, PictureJob } from '../operations.ts'
+import type { LocalAnswer, Plan, WholeAnswer } from '../plan.ts'
+import { jsonRequest, localJson } from '../requests.ts'
+import { refuseHiddenArguments } from './policy.ts'
+import { interruptOf } from './task.ts'
+
+/** Pictures as OpenAI's clients ask for them. */
+export const pictures: Pick<Operations, 'pictures'> = {
+  pictures(job) {
+    refuseWhatItCannot(job)
+    const { prompt, negativePrompt, n, width, height, steps, cfgScale, seed, sampler, checkpoint, taskId, original } = job
+    const wanted = {
+      prompt,
+      negative_prompt: negativePrompt,
+      batch_size: n,
+      n_iter: 1,
+      width,
+      height,
+      steps,
+      cfg_scale: cfgScale,
+      seed,
+      sampler_name: sampler,
+      force_task_id: taskId,
+      ...(checkpoint !== null && { override_settings: { sd_model_checkpoint: checkpoint } }),
+      ...(original !== null && fromOriginal(original)),
+    }
+    refuseHiddenArguments(wanted)
+    const plan: Plan = {
+      request: jsonRequest(`/sdapi/v1/${original === null ? 'txt2img' : 'img2img'}`, wanted),
+      fault: backendFault,
+      interrupt: interruptOf(taskId),
+      reshape: answerOf(job),
+    }
+    return plan
+  },
+}
+
+function fromOriginal({ image, mask, strength }: NonNullable<PictureJob['original']>) {
+  const masked = mask === null ? {} : { mask: mask.toString('base64'), inpainting_mask_invert: 1 } // OpenAI redraws what is transparent, A1111 what is not
+  return { init_images: [image.toString('base64')], denoising_strength: strength, ...masked }
+}
+
+function refuseWhatItCannot({ format, asUrl, streams }: PictureJob): void {
+  const cannot = (detail: string): GatewayError => new GatewayError('BODY_INVALID', { detail })
+  if (asUrl) throw cannot('response_format: pictures are not kept here, so there is no url to give; ask for b64_json')
+  if (format !== null && format !== 'png') throw cannot(`output_format: this image backend makes png, not ${format}`)
+  if (streams) throw cannot('stream: this image backend shows nothing before a picture is done')
+}
+
+const answerOf =
+  ({ n, steps, nowMs }: PictureJob) =>
+  ({ body }: WholeAnswer): LocalAnswer => {
+    const made = jsonOf(body.toString('utf8'))
+    const all =
+      isRecord(made) && Array.isArray(made.images) ? made.images.filter((image): image is string => typeof image === 'string') : []
+    // Some settings put a grid of all the pictures before them.
+    const images = all.slice(all.length > n ? 1 : 0, all.length > n ? n + 1 : n)
+    if (images.length === 0 || images[0] === '') throw rubbish('no picture in its answer')
+    const data = images.map((image) => ({ b64_json: image.replace(/^data:[^,]*,/, '') }))
+    return localJson({ created: Math.floor(nowMs / 1_000), data }, { images: images.length, steps: steps * images.length })
+  }

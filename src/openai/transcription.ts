@@ -1,0 +1,81 @@
+import type { Place, Protocol } from '../catalog/index.ts'
+import { type Audio, operationOf, type Plan, passesThrough, passTranscription } from '../dialects/index.ts'
+import { type FormAudio, FormReader, formAudio, refuseKeyInUrl, transcriptionOf, type Visit, wantForm } from '../gate/index.ts'
+import { Upload } from '../http/index.ts'
+import { GatewayError, LIMITS } from '../kernel/index.ts'
+import { findModel } from './find-model.ts'
+import type { FaceParts, Prepare } from './parts.ts'
+
+const FILE_PARTS: ReadonlySet<string> = new Set(['file'])
+/** What the gate reads of a form; all else is for backends that know it. */
+const OPTIONS = { model: 'model', language: 'language', prompt: 'prompt', temperature: 'temperature', response_format: 'response_format' }
+
+/** `POST /v1/audio/transcriptions` and `/v1/audio/translations`. */
+export function prepareTranscription(protocol: 'transcriptions' | 'translations', { models, spool }: FaceParts): Prepare {
+  return async (visit) => {
+    wantForm(visit.envelope)
+    const form = openForm(visit)
+    const heard = await formAudio(form, spool, visit.principal?.id ?? '')
+    visit.discard = () => heard.letGo()
+    const model = findModel(models, visit.principal, form.options.values().model, protocol)
+    visit.model = model.name
+    const seconds = { seconds: secondsOf(visit, heard.audio) }
+    visit.demand = { model, price: model.price, least: seconds, most: seconds }
+    return {
+      model,
+      protocol,
+      planAt: (place) => {
+        const plan = planOf(visit, protocol, { ...heard, form, model: model.name }, place)
+        visit.discard = null // from now on the plan's body lets go of it
+        return plan
+      },
+      life: null,
+    }
+  }
+}
+
+function openForm(visit: Visit): FormReader {
+  const upload = new Upload(visit.envelope, LIMITS.audioBodyBytesMax)
+  visit.upload = upload
+  return new FormReader(upload, visit.envelope.headers.contentType, {
+    fileParts: FILE_PARTS,
+    options: OPTIONS,
+    keepsOthers: true,
+    optionsKnown: false,
+  })
+}
+
+interface Heard extends FormAudio {
+  readonly form: FormReader
+  readonly model: string
+}
+
+function planOf(visit: Visit, protocol: Protocol, { form, audio, model: name }: Heard, { endpoint, upstream }: Place): Plan {
+  if (passesThrough(endpoint.dialect)) {
+    const fields = [...Object.entries(form.options.values()), ...form.others]
+    return passTranscription({ protocol, fields, upstream, name }, audio)
+  }
+  const words = form.others.some(([field, value]) => field.startsWith('timestamp_granularities') && value === 'word')
+  if (words)
+    throw new GatewayError('BODY_INVALID', { detail: 'timestamp_granularities: this backend tells the times of segments, not of words' })
+  const transcription = { ...transcriptionOf(audio, form.options), model: upstream, task: TASKS[protocol] ?? 'transcribe' }
+  const plan = operationOf(endpoint.dialect, 'transcribe')(transcription)
+  refuseKeyInUrl(visit.envelope, [plan.request.path]) // some backends take what was a field of the form in their URL
+  return plan
+}
+
+const TASKS: Readonly<Partial<Record<Protocol, 'transcribe' | 'translate'>>> = { translations: 'translate' }
+
+/** Bytes of a second of sound, as files of a kind usually have it: what a recording costs is estimated by it where no backend tells its length. */
+const BYTES_PER_SECOND: readonly (readonly [kind: RegExp, bytes: number])[] = [
+  [/wav|pcm|l16/i, 32_000], // 16 kHz, 16 bits, one channel: what Whisper itself works on
+  [/flac/i, 20_000],
+  [/ogg|opus|webm/i, 4_000],
+  [/mpeg|mp3|mp4|m4a|aac/i, 16_000],
+]
+
+function secondsOf({ envelope }: Visit, { size, contentType, filename }: Audio): number {
+  const bytes = size ?? Math.max(0, envelope.headers.contentLength)
+  const perSecond = BYTES_PER_SECOND.find(([kind]) => kind.test(contentType) || kind.test(filename))?.[1] ?? 16_000
+  return Math.ceil(bytes / perSecond)
+}
