@@ -41,7 +41,9 @@ export async function anthropicBackend({ apiKey }: { readonly apiKey?: string } 
   let behaviour: Behaviour | null = null
   const upstream = await hostileUpstream((seen) => {
     if (seen.method === 'GET') return json({ data: [{ type: 'model', id: 'prose', display_name: 'Prose' }], has_more: false })
-    if (apiKey !== undefined && seen.header('x-api-key') !== apiKey) return anthropicFault(401, 'invalid x-api-key')
+    // Its own client sends the key as a bearer since version 1, and everybody else as x-api-key.
+    const given = seen.header('x-api-key') ?? seen.header('authorization')?.replace(/^Bearer /, '')
+    if (apiKey !== undefined && given !== apiKey) return anthropicFault(401, 'invalid x-api-key')
     if (seen.header('anthropic-version') === undefined) return anthropicFault(400, 'anthropic-version: header is required')
     if (seen.target.split('?')[0] !== '/v1/messages') return anthropicFault(404, 'Not found')
     asked.push(seen)

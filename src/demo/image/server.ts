@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto'
 import { type Clock, LIMITS } from '../../kernel/index.ts'
-import { asFields, asText, parseFields, readBytes } from '../http/body.ts'
+import { asFields, asText, type Fields, parseFields, readBytes } from '../http/body.ts'
 import { type Call, type Handler, Refusal, type StandIn, sendJson, serve } from '../http/serve.ts'
 import { envelope, type ImageOrder, readOrder, SAMPLERS } from './order.ts'
 import { createStudio, type Job, type Studio } from './studio.ts'
@@ -41,7 +42,8 @@ export async function startImageStandIn({ port = 0, clock, stepMs }: ImageOption
 
 function workRoutes(studio: Studio, clock: Clock): Readonly<Record<string, Handler>> {
   return {
-    'POST /sdapi/v1/txt2img': (call) => txt2img(call, studio, clock),
+    'POST /sdapi/v1/txt2img': (call) => paint(call, studio, clock),
+    'POST /sdapi/v1/img2img': (call) => paint(call, studio, clock, initImageHash),
     'GET /sdapi/v1/progress': ({ res }) => sendJson(res, 200, progressOf(studio.current(), clock)),
     'POST /sdapi/v1/interrupt': ({ res }) => {
       studio.interrupt()
@@ -54,17 +56,28 @@ function workRoutes(studio: Studio, clock: Clock): Readonly<Record<string, Handl
   }
 }
 
-async function txt2img(call: Call, studio: Studio, clock: Clock): Promise<void> {
+async function paint(call: Call, studio: Studio, clock: Clock, hashOf = (_echo: Fields): string | null => null): Promise<void> {
   const startedMs = clock.monoMs()
   const order = readOrder(await readBytes(call, LIMITS.imageBodyBytesMax))
+  const hash = hashOf(order.echo)
   const { job, images } = await studio.paint(order, infotext)
   if (call.left.aborted) return
   call.res.setHeader('x-process-time', ((clock.monoMs() - startedMs) / 1_000).toFixed(4))
   sendJson(call.res, 200, {
     images: images.map((png) => png.toString('base64')),
-    parameters: order.echo,
-    info: JSON.stringify(infoOf(job, images.length)),
+    parameters: hash === null ? order.echo : { ...order.echo, init_images: null, mask: null },
+    info: JSON.stringify({ ...infoOf(job, images.length), ...(hash !== null && { extra_generation_params: { 'Init image hash': hash } }) }),
   })
+}
+
+/** What a picture to begin with is known by: this painter begins with an empty canvas whatever it is given, and says what that was. */
+function initImageHash({ init_images: given }: Fields): string {
+  const [first]: readonly unknown[] = Array.isArray(given) ? given : []
+  if (first === undefined) throw envelope(404, 'Init image not found')
+  if (/^https?:/i.test(asText(first))) throw envelope(500, 'Request to local resource not allowed')
+  const base64 = asText(first).replace(/^data:image\/[a-z]+;base64,/, '')
+  if (!/^[A-Za-z0-9+/]+=*$/.test(base64)) throw envelope(500, 'Invalid encoded image')
+  return createHash('sha256').update(Buffer.from(base64, 'base64')).digest('hex').slice(0, 10)
 }
 
 /** The recipe as A1111 writes it into a picture. */

@@ -50,3 +50,18 @@ export const duplicated =
     const bytes = whole(200, JSON.stringify(value), { 'content-type': 'application/json' })
     await x.send(Buffer.concat([bytes, bytes]))
   }
+
+/** Silence before a later write of another behaviour; its first write is the headers. */
+export const silentBefore =
+  (nth: number, ms: number, inner: Behaviour): Behaviour =>
+  (x) => {
+    let writes = 0
+    return inner({
+      ...x,
+      async send(data) {
+        writes += 1
+        if (writes === nth) await x.wait(ms)
+        await x.send(data)
+      },
+    })
+  }
