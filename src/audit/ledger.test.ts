@@ -1,4 +1,15 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { manualClock } from '../../test/support/clock.ts'
@@ -247,6 +258,17 @@ describe('the key', () => {
 })
 
 describe('a start after a crash', () => {
+  it('ends a segment of whose last batch only the first byte, a newline, reached the disk', async () => {
+    const first = await ledgerAt(place)
+    await writePairs(first, 0, 3)
+    await first.close()
+    appendFileSync(place.file, '\n')
+    const second = await ledgerAt(place)
+    await writePairs(second, 3, 6)
+    await second.close()
+    expect(await verifyPlace(place)).toMatchObject({ ok: true, segments: [{ unacknowledgedBytes: 1 }, {}] })
+  })
+
   it('ends a torn segment and names the last good line in the next one', async () => {
     const ledger = await ledgerAt(place)
     await writePairs(ledger, 0, 20)

@@ -42,6 +42,9 @@ export function brokenPath(file: string, name: string, ms: number): string {
   }
 }
 
+/** The number in the name of a segment, which grows from one to the next; 0 when there is none. */
+export const segmentNumber = (name: string): number => Number(/-(\d+)$/.exec(name)?.[1] ?? 0)
+
 function parseName(dir: string, entry: string, stem: string): SegmentFile | null {
   if (!entry.startsWith(stem)) return null
   const match = ROTATED.exec(entry.slice(stem.length))

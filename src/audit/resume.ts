@@ -5,7 +5,7 @@ import type { ChainPoint } from './batch.ts'
 import { readHead, type SegmentHead } from './heads.ts'
 import { type LedgerKey, sealFileOf } from './keys.ts'
 import { GENESIS } from './line.ts'
-import { brokenPath, rotatedSegments, stemOf } from './names.ts'
+import { brokenPath, rotatedSegments, segmentNumber, stemOf } from './names.ts'
 import { parseSeal, signatureHolds } from './record.ts'
 import { dayOf, type Ended, openForAppend, placeOf, type Segment } from './segment.ts'
 import { examineTail, followChain, type Tail } from './tail.ts'
@@ -57,8 +57,6 @@ function heldSeal(keyDir: string, key: LedgerKey): { held: SealLine | null; faul
   return { held: null, fault: `${file} holds no seal signed by this ledger's key` }
 }
 
-const numberOf = (segment: string): number => Number(/-(\d+)$/.exec(segment)?.[1] ?? 0)
-
 interface FromActive {
   readonly left: Left | null
   readonly number: number
@@ -80,7 +78,7 @@ async function fromActive(parts: ResumeParts, held: SealLine | null): Promise<Fr
     renameSync(file, aside)
     return { left: null, number: 0, fault: `${file} did not begin as a ledger and was moved to ${aside}` }
   }
-  const number = numberOf(head.open.segment)
+  const number = segmentNumber(head.open.segment)
   const whole = tail.clean && tail.faults.length === 0
   return { left: whole ? await continued(parts, head, tail) : ended(parts, head, tail), number }
 }

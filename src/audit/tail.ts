@@ -143,5 +143,7 @@ export async function followChain(path: string, from: number, previous: string):
     },
     { from },
   )
-  return { hash, seq, end, clean: !bad && scanned.torn === 0, unsealed, ...(lastSealLine !== undefined && { lastSealLine }) }
+  // A batch begins with a newline, and that byte alone may be all that reached the disk.
+  const clean = !bad && scanned.torn === 0 && scanned.end === end
+  return { hash, seq, end, clean, unsealed, ...(lastSealLine !== undefined && { lastSealLine }) }
 }
