@@ -1,4 +1,5 @@
 export { backendFault } from './fault.ts'
+export { listingOf } from './listing.ts'
 export { type InspectedBody, inspectOllamaBody, type OllamaRules } from './ollama/policy.ts'
 export { ollamaReader } from './ollama/usage.ts'
 export type { Audio, ImageJob, Operations, PictureJob, SimpleImage, Speech, Transcription } from './operations.ts'
