@@ -118,15 +118,11 @@ export const endpointView = z.object({
   models: z.int(),
   /** What keeps it from serving although nobody switched it off; empty when all is well. */
   note: z.string(),
-  /** How many models name it, those that appeared by themselves included. */
-  models: z.int(),
-  /** What keeps it from serving although nobody switched it off; empty when all is well. */
-  note: z.string(),
   created_at: z.string().nullable(),
 })
 export type EndpointView = z.infer<typeof endpointView>
 
-export export const modelName = z
+export const modelName = z
   .string()
   .regex(/^[\p{L}\p{N}][\p{L}\p{N}._:@/+-]{0,127}$/u, 'may hold letters, digits and . _ : @ / + - only')
   .refine((name) => !/(?:^|\/)\.{1,2}(?:\/|$)|\/\//.test(name), 'must not hold empty or dot segments')
