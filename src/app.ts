@@ -1,9 +1,10 @@
 import { RESPONSE_ALREADY_SENT as SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
-import type { Service } from './catalog/index.ts'
-import { type Carrier, type Corridor, mountServices, type Spool } from './gate/index.ts'
+import type { Models, Service } from './catalog/index.ts'
+import { type Carrier, type Corridor, mountServices, type Spool, type ToModel } from './gate/index.ts'
 import { type ErrorShape, type ExactRoutes, envelopeOf, type GateEnv } from './http/index.ts'
-import { ERRORS, GatewayError, reasonOf } from './kernel/index.ts'
+import { type Clock, ERRORS, GatewayError, reasonOf } from './kernel/index.ts'
+import { mountV1, v1Errors } from './openai/index.ts'
 import { mountOps, type OpsParts } from './ops/index.ts'
 
 export interface AppParts {
@@ -12,6 +13,10 @@ export interface AppParts {
   readonly carrier: Carrier
   readonly spool: Spool
   readonly ops: OpsParts
+  readonly clock: Clock
+  readonly models: Models
+  readonly toModel: ToModel
+  readonly heartbeatMs: number
   readonly log: { error(fields: object, message: string): void }
 }
 
@@ -21,10 +26,11 @@ export interface App {
 }
 
 /** Everything the network can reach. It never listens and never reads the environment. */
-export function buildApp({ services, corridor, carrier, spool, ops, log }: AppParts): App {
+export function buildApp(parts: AppParts): App {
+  const { services, corridor, carrier, spool, ops, log } = parts
   const hono = new Hono<GateEnv>()
   mountOps(hono, ops)
-  const exact = mountServices(hono, services, { corridor, carrier, spool })
+  const exact = new Map([...mountServices(hono, services, { corridor, carrier, spool }), ...mountV1(hono, parts)])
   denyTheRest(hono, services, corridor, log)
   return { hono, exact }
 }
@@ -66,5 +72,6 @@ export function denyTheRest(app: Hono<GateEnv>, services: readonly Service[], co
 
 export function faceAt(services: readonly Service[], path: string): { name: string; errors: ErrorShape } {
   const found = services.find(({ prefix }) => path === prefix || path.startsWith(`${prefix}/`))
+  if (path === '/v1' || path.startsWith('/v1/')) return { name: 'v1', errors: v1Errors(path) }
   return found ?? { name: 'gate', errors: 'problem' }
 }

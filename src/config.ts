@@ -21,6 +21,11 @@ export interface Config {
   readonly logLevel: LogLevel
   readonly apiKeysFile: string | null
   readonly trustedProxies: readonly string[]
+  readonly corsOrigins: readonly string[]
+  /** How long a stream of /v1 may be silent before its caller is told that it lives; 0 never tells. */
+  readonly heartbeatMs: number
+  /** Whether the lists of voices and speech models are for anybody. */
+  readonly openLists: boolean
   readonly audit: { readonly file: string; readonly sync: 'sync' | 'write'; readonly rotateMiB: number; readonly keepDays: number }
   readonly services: readonly Service[]
   /** Settings that a reload cannot change, as text, to be compared. */
@@ -65,6 +70,9 @@ export function loadConfig(env: Environment = process.env): Config {
     logLevel: general.log_level as LogLevel,
     apiKeysFile: general.api_keys_file === null ? null : fromRoot(general.api_keys_file as string),
     trustedProxies: general.trusted_proxies as readonly string[],
+    corsOrigins: general.cors_origins as readonly string[],
+    heartbeatMs: general.heartbeat as number,
+    openLists: general.open_lists as boolean,
     audit: {
       file: fromRoot(general['audit.file'] as string),
       sync: general['audit.sync'] as 'sync' | 'write',

@@ -6,14 +6,15 @@ import type { Logger } from 'pino'
 import { adminRoutes } from './admin/index.ts'
 import { denyTheRest } from './app.ts'
 import { assertBelonging, type Ledger, openLedger } from './audit/index.ts'
+import { createModelCatalog, type ModelCatalog, type Service } from './catalog/index.ts'
 import { type Config, hostName } from './config.ts'
 import { type Corridor, createCorridor, ownerGuard } from './gate/index.ts'
 import { createGateServer, type GateEnv, localPeer, trustedNetworks } from './http/index.ts'
 import { createIdentity, type Identity, refusedKeyId } from './identity/index.ts'
 import { type Clock, GatewayError, reasonOf } from './kernel/index.ts'
-import { createLimits } from './limits/index.ts'
+import { createLimits, type Limits } from './limits/index.ts'
 import { createMetrics, type Metrics } from './ops/index.ts'
-import { createHasher, loadOrCreateKey, readKeyFile } from './secrets/index.ts'
+import { createHasher, createSealer, loadOrCreateKey, readKeyFile } from './secrets/index.ts'
 import { acquireOwner, openStore } from './storage/index.ts'
 
 /** Everything that owns the data directory, without the network: what `serve` builds on, and all that a key command needs. */
@@ -24,6 +25,10 @@ export interface House {
   readonly identity: Identity
   readonly corridor: Corridor
   readonly metrics: Metrics
+  readonly limits: Limits
+  readonly models: ModelCatalog
+  /** After a reload: the services of the gate are other ones. */
+  useServices(services: readonly Service[]): void
   /** Takes over the keys of `API_KEYS_FILE`, if one is set. */
   importLegacyKeys(config: Config): Promise<void>
   /** Waits for what runs, and cuts what is left when the time is over. */
@@ -76,6 +81,10 @@ async function furnish(config: Config, options: HouseOptions, closers: Closers):
   const identity = createIdentity({ store, secrets: { hasher, pepper }, clock, log })
   closers.push(() => identity.close())
   if (!keysWhenNeeded) await identity.load()
+  let services = config.services
+  const sealer = createSealer(join(dataDir, 'endpoints.key'))
+  const models = createModelCatalog({ store, sealer, services: () => services, clock, log })
+  if (!keysWhenNeeded) await models.load()
   const limits = createLimits({ clock })
   closers.push(() => limits.close())
   const metrics = createMetrics({ ledger: () => ledger.state(), argon: () => hasher.stats() })
@@ -102,6 +111,12 @@ async function furnish(config: Config, options: HouseOptions, closers: Closers):
     identity,
     corridor,
     metrics,
+    limits,
+    models,
+    useServices(next) {
+      services = next
+      models.refresh()
+    },
     importLegacyKeys,
     settleInFlight: (msMax) => settleInFlight(corridor, clock, msMax),
     close: () => closeAll(closers),

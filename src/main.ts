@@ -4,13 +4,14 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { type App, buildApp, faceAt } from './app.ts'
-import { createHealth, type Health } from './catalog/index.ts'
+import { type Backend, Balancer, createHealth, type Endpoint, type Health } from './catalog/index.ts'
 import { type Config, PACKAGE_ROOT } from './config.ts'
 import { probeOf } from './dialects/index.ts'
-import { type Carrier, createCarrier, createSpool, type Spool } from './gate/index.ts'
+import { type Carrier, createCarrier, createSpool, createToModel, type Spool, type ToModel } from './gate/index.ts'
 import { type House, openHouse } from './house.ts'
-import { createGateServer, type TrustedNetworks, trustedNetworks } from './http/index.ts'
+import { type CorsRules, createGateServer, type TrustedNetworks, trustedNetworks } from './http/index.ts'
 import { type Clock, DEFAULT_TENANT, ERRORS, LIMITS, reasonOf, systemClock } from './kernel/index.ts'
+import type { Standing } from './ops/index.ts'
 
 export interface Gateway {
   readonly house: House
@@ -42,20 +43,22 @@ export async function startGateway(first: Config, { log, clock = systemClock, co
   const house = await openHouse(first, { log, clock, command })
   const carrier = createCarrier({ clock, log })
   const spool = createSpool({ dir: join(first.dataDir, 'spool'), bytesMax: LIMITS.spoolBytesMax })
-  const life: Life = { house, carrier, spool, clock, log, startedMs: clock.monoMs(), draining: false }
+  const life = begin(house, { carrier, spool, clock, log })
   try {
     let running = furnish(first, life)
     const server = publicServer(life, () => running)
     await listen(server, first.host, first.port)
     running.health.start()
+    house.models.onEndpoints(() => resizeQueues(life, running.config))
     const { port } = server.address() as AddressInfo // a TCP listener has one
     await record(life, 'ready', `${first.host}:${port}`)
     const take = async (next: Config): Promise<Reloaded> => {
       // Whatever can fail comes first, so that a reload that failed has changed nothing.
       await house.importLegacyKeys(next)
       const before = running
+      house.useServices(next.services)
       running = furnish(next, life, before.health)
-      carrier.resizeQueues(next.services)
+      resizeQueues(life, next)
       running.health.start()
       before.health.stop()
       log.level = next.logLevel
@@ -89,14 +92,35 @@ export async function startGateway(first: Config, { log, clock = systemClock, co
 }
 
 /** What lasts as long as the process. */
-interface Life {
+interface Life extends LifeParts {
   readonly house: House
+  readonly balancer: Balancer
+  readonly toModel: ToModel
+  readonly startedMs: number
+  /** Of the configuration that runs; null before the first. */
+  health: Health | null
+  draining: boolean
+}
+
+interface LifeParts {
   readonly carrier: Carrier
   readonly spool: Spool
   readonly clock: Clock
   readonly log: Logger
-  readonly startedMs: number
-  draining: boolean
+}
+
+function begin(house: House, parts: LifeParts): Life {
+  const { carrier, clock } = parts
+  const balancer = new Balancer({
+    clock,
+    standing(endpoint) {
+      const { inFlight, waiting } = carrier.loadOf(endpoint)
+      return { inFlight, waiting, up: life.health?.of(endpoint).up ?? null }
+    },
+  })
+  const toModel = createToModel({ carrier, balancer, models: house.models, limits: house.limits })
+  const life: Life = { ...parts, house, balancer, toModel, startedMs: clock.monoMs(), health: null, draining: false }
+  return life
 }
 
 /** What a reload replaces in one step. */
@@ -105,29 +129,60 @@ interface Running {
   readonly app: App
   readonly health: Health
   readonly trusted: TrustedNetworks
+  readonly cors: CorsRules
 }
 
 function furnish(config: Config, life: Life, before?: Health): Running {
-  const { house, carrier, clock, log } = life
+  const { house, clock, log } = life
   const { services } = config
-  const health = createHealth({ services, probeOf: ({ dialect }) => probeOf(dialect), clock, log, known: before?.read() ?? [] })
+  const health = createHealth({
+    backends: () => [...services.filter(({ enabled }) => enabled), ...ownEndpoints(life).filter(({ active }) => active)],
+    probeOf: ({ dialect }) => probeOf(dialect),
+    clock,
+    log,
+    known: before?.read() ?? [],
+  })
+  life.health = health
   const app = buildApp({
+    ...life,
     services,
     corridor: house.corridor,
-    carrier,
-    spool: life.spool,
-    log,
+    models: house.models,
+    heartbeatMs: config.heartbeatMs,
     ops: {
       version: VERSION,
       corridor: house.corridor,
       metrics: house.metrics,
-      health: () => health,
+      standing: () => standingOf(config, life, health),
       ready: () => readiness(life),
-      queues: () => Object.fromEntries(services.map((service) => [service.name, carrier.queueOf(service)])),
       uptimeMs: () => clock.monoMs() - life.startedMs,
     },
   })
-  return { config, app, health, trusted: trustedNetworks(config.trustedProxies) }
+  return { config, app, health, trusted: trustedNetworks(config.trustedProxies), cors: { origins: new Set(config.corsOrigins) } }
+}
+
+/** Those that have a row of their own; the others are the services. */
+const ownEndpoints = ({ house }: Life): readonly Endpoint[] => house.models.endpoints().filter(({ name }) => !name.startsWith('builtin:'))
+
+function resizeQueues(life: Life, { services }: Config): void {
+  life.carrier.resizeQueues([...services, ...ownEndpoints(life)])
+}
+
+function standingOf({ services }: Config, life: Life, health: Health): Standing {
+  const { carrier, balancer } = life
+  const standing = (backend: Backend) => {
+    const { inFlight, waiting } = carrier.loadOf(backend)
+    return { health: health.of(backend), inFlight, waiting }
+  }
+  return {
+    services: services.filter(({ enabled }) => enabled).map(standing),
+    endpoints: ownEndpoints(life).map((endpoint) => ({
+      ...standing(endpoint),
+      active: endpoint.active,
+      priority: endpoint.priority,
+      breaker: balancer.stateOf(endpoint),
+    })),
+  }
 }
 
 function readiness({ draining, house }: Life): { ready: boolean; why: string } {
@@ -140,6 +195,7 @@ function publicServer({ house: { corridor, ledger }, clock }: Life, running: () 
   return createGateServer({
     clock,
     trusted: () => running().trusted,
+    cors: () => running().cors,
     connectionsPerAddressMax: () => running().config.connectionsPerAddressMax,
     fetch: (request, env) => running().app.hono.fetch(request, env),
     exact: () => running().app.exact,

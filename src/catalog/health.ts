@@ -1,6 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { Agent, request } from 'undici'
 import { type Clock, LIMITS, own } from '../kernel/index.ts'
-import type { Service } from './service.ts'
+import type { Backend } from './service.ts'
 
 /** A cheap question to a backend that never loads a model. */
 export interface Probe {
@@ -9,7 +10,8 @@ export interface Probe {
 }
 
 export interface BackendHealth {
-  readonly service: string
+  /** Of the service or endpoint. */
+  readonly name: string
   readonly url: string
   readonly dialect: string
   /** Null until the first answer. */
@@ -21,7 +23,9 @@ export interface BackendHealth {
 }
 
 export interface Health {
+  /** Of all backends, in their order. */
   read(): readonly BackendHealth[]
+  of(backend: Backend): BackendHealth
   /** Asks all backends now. */
   check(): Promise<void>
   start(): void
@@ -29,8 +33,9 @@ export interface Health {
 }
 
 export interface HealthParts {
-  readonly services: readonly Service[]
-  readonly probeOf: (service: Service) => Probe
+  /** Those to be watched at this moment. Two of the same address and language are one backend, and asked once. */
+  readonly backends: () => readonly Backend[]
+  readonly probeOf: (backend: Backend) => Probe
   readonly clock: Clock
   /** What a reload takes over: a backend that is still the same has not changed its state. */
   readonly known?: readonly BackendHealth[]
@@ -53,29 +58,28 @@ const WORDS: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'cannot be reached: there is no way to that host',
 }
 
-function sentence(service: Service, error: unknown): string {
+function sentence(backend: Backend, error: unknown): string {
   const words = WORDS[codeOf(error)] ?? `failed: ${error instanceof Error ? error.message : String(error)}`
-  return [`${service.url} ${words}.`, own(HINTS, service.name) ?? ''].join(' ').trim()
+  return [`${backend.url} ${words}.`, own(HINTS, backend.name) ?? ''].join(' ').trim()
 }
 
-const sameBackend =
-  ({ service, url, dialect }: BackendHealth) =>
-  (one: Service): boolean =>
-    one.name === service && one.url === url && one.dialect === dialect
+const identityOf = ({ url, dialect }: { readonly url: string; readonly dialect: string }): string => `${dialect} ${url}`
 
-export function createHealth({ services, probeOf, clock, known = [], log }: HealthParts): Health {
+type Answer = Pick<BackendHealth, 'up' | 'latencyMs' | 'note'>
+
+export function createHealth({ backends, probeOf, clock, known = [], log }: HealthParts): Health {
   // Its own connections: a probe must not wait behind the streams of the service it asks about.
   const agent = new Agent({ connections: 2, connect: { timeout: LIMITS.probeMsMax } })
   const states = new Map<string, BackendHealth>()
+  const stopping = new AbortController()
   let timer: NodeJS.Timeout | null = null
-  let stopped = false
 
-  const ask = async (service: Service): Promise<Pick<BackendHealth, 'up' | 'latencyMs' | 'note'>> => {
-    const probe = probeOf(service)
+  const ask = async (backend: Backend): Promise<Answer> => {
+    const probe = probeOf(backend)
     const startedMs = clock.monoMs()
     try {
-      const headers = service.auth === null ? {} : { [service.auth.header]: service.auth.value.reveal() }
-      const { statusCode, body } = await request(`${service.url}${probe.path}`, {
+      const headers = backend.auth === null ? {} : { [backend.auth.header]: backend.auth.value.reveal() }
+      const { statusCode, body } = await request(`${backend.url}${probe.path}`, {
         dispatcher: agent,
         headers,
         headersTimeout: LIMITS.probeMsMax,
@@ -87,42 +91,51 @@ export function createHealth({ services, probeOf, clock, known = [], log }: Heal
       return {
         up: false,
         latencyMs,
-        note: `${service.url} answered ${statusCode} when asked for ${probe.path}. Is it the ${service.dialect} backend?`,
+        note: `${backend.url} answered ${statusCode} when asked for ${probe.path}. Is it the ${backend.dialect} backend?`,
       }
     } catch (error) {
-      return { up: false, latencyMs: null, note: sentence(service, error) }
+      return { up: false, latencyMs: null, note: sentence(backend, error) }
     }
   }
 
-  const checkOne = async (service: Service): Promise<void> => {
-    const before = states.get(service.name)
-    const now = await ask(service)
-    // Its connection was closed by us, which says nothing of the backend.
-    if (stopped) return
-    const changed = before === undefined || before.up !== now.up
-    if (changed && !now.up) log.warn({ service: service.name, url: service.url }, `backend down: ${now.note}`)
-    if (changed && now.up) log.info({ service: service.name, url: service.url }, 'backend up')
-    const sinceMs = changed ? clock.nowMs() : before.sinceMs
-    states.set(service.name, { service: service.name, url: service.url, dialect: service.dialect, ...now, sinceMs })
+  /** A state changes when it was seen twice in a row: one lost packet takes no endpoint away, and one lucky answer brings none back. */
+  const askUntilSure = async (backend: Backend, before: BackendHealth | undefined): Promise<Answer | null> => {
+    const first = await ask(backend)
+    if (before === undefined || before.up === first.up) return first
+    await pause(LIMITS.probeAgainMs, undefined, { signal: stopping.signal, ref: false })
+    const second = await ask(backend)
+    return second.up === first.up ? second : null
   }
 
-  const enabled = services.filter((service) => service.enabled)
-  for (const state of known) if (state.up !== null && enabled.some(sameBackend(state))) states.set(state.service, state)
-  const check = async (): Promise<void> => {
-    await Promise.all(enabled.map(checkOne))
+  const checkOne = async (backend: Backend): Promise<void> => {
+    const id = identityOf(backend)
+    const before = states.get(id)
+    const now = await askUntilSure(backend, before).catch(() => null)
+    // Its connection was closed by us, which says nothing of the backend.
+    if (stopping.signal.aborted || now === null) return
+    const { name, url, dialect } = backend
+    const changed = before === undefined || before.up !== now.up
+    if (changed && !now.up) log.warn({ service: name, url }, `backend down: ${now.note}`)
+    if (changed && now.up) log.info({ service: name, url }, 'backend up')
+    states.set(id, { name, url, dialect, ...now, sinceMs: changed ? clock.nowMs() : before.sinceMs })
   }
-  const unknown = ({ name, url, dialect }: Service): BackendHealth => ({
-    service: name,
-    url,
-    dialect,
-    up: null,
-    latencyMs: null,
-    sinceMs: null,
-    note: 'not asked yet',
-  })
+
+  const distinct = (): readonly Backend[] => [...new Map(backends().map((backend) => [identityOf(backend), backend])).values()]
+  const watched = new Set(distinct().map(identityOf))
+  for (const state of known) if (state.up !== null && watched.has(identityOf(state))) states.set(identityOf(state), state)
+  const check = async (): Promise<void> => {
+    await Promise.all(distinct().map(checkOne))
+  }
+  const of = ({ name, url, dialect }: Backend): BackendHealth => {
+    const state = states.get(identityOf({ url, dialect }))
+    return state === undefined
+      ? { name, url, dialect, up: null, latencyMs: null, sinceMs: null, note: 'not asked yet' }
+      : { ...state, name }
+  }
 
   return {
-    read: () => enabled.map((service) => states.get(service.name) ?? unknown(service)),
+    read: () => backends().map(of),
+    of,
     check,
     start() {
       void check()
@@ -130,7 +143,7 @@ export function createHealth({ services, probeOf, clock, known = [], log }: Heal
       timer.unref()
     },
     stop() {
-      stopped = true
+      stopping.abort()
       if (timer !== null) clearInterval(timer)
       void agent.destroy()
     },

@@ -30,10 +30,15 @@ export function standInBackends(standIns: StandIns): readonly Backend[] {
 export async function realBackends(configured: readonly Service[], standIns: StandIns): Promise<readonly Backend[]> {
   const services = configured.filter(({ name }) => Object.hasOwn(STAND_IN_OF, name))
   const silent = { info() {}, warn() {} }
-  const health = createHealth({ services, probeOf: ({ dialect }) => probeOf(dialect), clock: systemClock, log: silent })
+  const health = createHealth({
+    backends: () => services.filter(({ enabled }) => enabled),
+    probeOf: ({ dialect }) => probeOf(dialect),
+    clock: systemClock,
+    log: silent,
+  })
   try {
     await health.check()
-    const found = new Map(health.read().map((backend) => [backend.service, backend]))
+    const found = new Map(health.read().map((backend) => [backend.name, backend]))
     return services.map((service) => {
       const { up = false, note = 'it is switched off in the configuration' } = found.get(service.name) ?? {}
       return up ? { service, real: true, why: '' } : standInFor(service, standIns, note)

@@ -43,6 +43,9 @@ export const duration: Parser<number> = (raw) => {
   return ms > 0 ? ok(ms) : wrong('want a duration with its unit, such as 500ms, 30s, 10m or 1h')
 }
 
+/** 0 stands for off. */
+export const durationOrOff: Parser<number> = (raw) => (raw === false || /^(?:off|0)$/i.test(String(raw)) ? ok(0) : duration(raw))
+
 const SIZE_BYTES = { b: 1, kib: 1024, mib: 1024 ** 2, gib: 1024 ** 3 } as const
 
 export const size: Parser<number> = (raw) => {
@@ -69,6 +72,18 @@ export const networks: Parser<readonly string[]> = (raw) => {
   return bad === undefined
     ? ok(names)
     : wrong(`"${bad}" is not a network: want a CIDR such as 10.0.0.0/8, an address, private or cloudflare`)
+}
+
+const ORIGIN = /^https?:\/\/[^/?#\s@]+$/
+
+export const origins: Parser<readonly string[]> = (raw) => {
+  const names = list(raw).map((name) => name.toLowerCase())
+  const bad = names.find((name) => name !== '*' && !ORIGIN.test(name))
+  return bad === undefined
+    ? ok(names)
+    : wrong(
+        `"${bad}" is no origin: want *, or what a browser calls a page's origin, such as https://chat.example.org, without a slash at its end`,
+      )
 }
 
 export const prefix: Parser<string> = (raw) =>

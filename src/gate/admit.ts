@@ -12,9 +12,10 @@ import {
   type Share,
 } from '../http/index.ts'
 import { type Clock, DEFAULT_TENANT, GatewayError, type KeyPrincipal, LIMITS, type Principal, Slots } from '../kernel/index.ts'
-import type { Hold } from '../limits/index.ts'
-import { billOf } from './bill.ts'
+import { type Hold, NO_HOLD } from '../limits/index.ts'
+import { billOf, expectedOf } from './bill.ts'
 import { intentOf, outcomeOf, refusalOf } from './entries.ts'
+import { limitHeaders } from './limit-headers.ts'
 import { type Ended, type Policy, Visit } from './visit.ts'
 
 /** What the corridor needs of the other rooms, and no more. */
@@ -27,7 +28,7 @@ export interface CorridorParts {
     lifecycle(entry: LifecycleEntry): Promise<void>
   }
   readonly identity: { authenticate(credential: string, address: string): KeyPrincipal | Promise<KeyPrincipal> }
-  readonly limits: { reserve(principal: KeyPrincipal): Hold }
+  readonly limits: { enter(principal: KeyPrincipal): Hold }
   readonly refusedKeyId: (error: GatewayError) => string | undefined
   readonly observer: CorridorObserver
   readonly log: { error(fields: object, message: string): void }
@@ -54,8 +55,6 @@ export interface Corridor {
   drain(): void
 }
 
-const NO_HOLD: Hold = { release() {}, refuse() {} }
-
 export function createCorridor(parts: CorridorParts): Corridor {
   const { clock, ledger, limits, observer } = parts
   const inFlight = new Slots<Visit>()
@@ -75,6 +74,8 @@ export function createCorridor(parts: CorridorParts): Corridor {
       mayYou(visit.principal, policy) //          403 404
       hold = withinLimits(visit.principal) //     429
       if (policy.body !== undefined) await policy.body(visit, roomFor(visit)) // 400 408 413 415
+      if (visit.demand !== null) await hold.reserve(expectedOf(visit.demand)) // 402 429
+      if (policy.tellsLimits) visit.answerHeaders = limitHeaders(hold)
       await ledger.intent(intentOf(visit)) //     503
     } catch (thrown) {
       hold.refuse()
@@ -93,7 +94,8 @@ export function createCorridor(parts: CorridorParts): Corridor {
     dropBody(envelope.incoming)
     const bill = billOf(visit, end)
     visit.letGo()
-    hold.release()
+    hold.settle(bill)
+    visit.endpointHold?.settle(bill)
     inFlight.delete(visit)
     const totalMs = clock.monoMs() - envelope.startedMs
     ledger.outcome(outcomeOf(visit, end, bill, totalMs))
@@ -117,7 +119,7 @@ export function createCorridor(parts: CorridorParts): Corridor {
   }
 
   function withinLimits(principal: Principal): Hold {
-    return isKey(principal) ? limits.reserve(principal) : NO_HOLD
+    return isKey(principal) ? limits.enter(principal) : NO_HOLD
   }
 
   function refuse(visit: Visit, error: GatewayError, keyId = parts.refusedKeyId(error)): void {
@@ -175,7 +177,7 @@ function recognised(visit: Visit, principal: KeyPrincipal): KeyPrincipal {
 const isKey = (principal: Principal): principal is KeyPrincipal => principal.kind === 'key'
 
 function mayYou(principal: Principal, policy: Policy): void {
-  if (policy.right === 'administer' || principal.kind === 'person') return // only the owner's socket makes a person so far
+  if (policy.right === 'administer' || policy.right === 'any' || principal.kind === 'person') return // only the owner's socket makes a person so far
   if (!principal.rights.has(policy.right)) {
     throw new GatewayError('FORBIDDEN', {
       detail: `This key does not have the right ${policy.right}`,

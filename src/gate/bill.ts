@@ -6,15 +6,19 @@ import type { Demand, Ended, Visit } from './visit.ts'
 export interface Bill {
   readonly units: Units | undefined
   readonly estimated: true | undefined
-  /** Absent where nothing has a price. */
-  readonly costMicro: number | undefined
+  readonly costMicro: number
   readonly tokens: number
 }
 
 const tokensOf = (units: Units | undefined): number => (units === undefined ? 0 : (units.tokens_in ?? 0) + (units.tokens_out ?? 0))
 
 /** What a request is expected to use, in the words of the limits. */
-export const expectedOf = ({ model, price, most }: Demand) => ({ model, tokens: tokensOf(most), costMicro: costOf(price, most) })
+export const expectedOf = ({ model, price, most }: Demand) => ({
+  model,
+  tokens: tokensOf(most),
+  costMicro: costOf(price, most),
+  priced: price.inMicro > 0 || price.outMicro > 0,
+})
 
 /**
  * Whoever got an answer pays for it, and for as much of it as was relayed: a backend that died, and a caller who left, tell no counts, and then the input is
@@ -22,13 +26,13 @@ export const expectedOf = ({ model, price, most }: Demand) => ({ model, tokens: 
  */
 export function billOf(visit: Visit, end: Ended): Bill {
   const { demand, price } = visit
-  if (demand === null) return { units: end.units, estimated: end.estimated, costMicro: undefined, tokens: tokensOf(end.units) }
+  if (demand === null) return { units: end.units, estimated: end.estimated, costMicro: 0, tokens: tokensOf(end.units) }
   const served = end.firstByteMs !== undefined && end.status < 400 && end.status > 0
-  if (!served) return { units: end.units, estimated: end.estimated, costMicro: undefined, tokens: 0 }
+  if (!served) return { units: end.units, estimated: end.estimated, costMicro: 0, tokens: 0 }
   const complete = lacksNothing(end.units, demand.least)
   const units = complete ? end.units : { ...demand.least, ...end.units }
   const costMicro = costOf(price, units ?? {})
-  return { units, estimated: complete ? end.estimated : true, costMicro: costMicro === 0 ? undefined : costMicro, tokens: tokensOf(units) }
+  return { units, estimated: complete ? end.estimated : true, costMicro, tokens: tokensOf(units) }
 }
 
 function lacksNothing(units: Units | undefined, least: Units): boolean {

@@ -51,7 +51,7 @@ export function outcomeOf(visit: Visit, end: Ended, bill: Bill, totalMs: number)
     endpoint: visit.endpoint === '' ? undefined : visit.endpoint,
     passed_over: visit.passedOver === '' ? undefined : clip(visit.passedOver, LIMITS.rawPathCharsMax),
     units: bill.units,
-    cost_micro: bill.costMicro,
+    cost_micro: bill.costMicro === 0 ? undefined : bill.costMicro,
     estimated: bill.estimated,
     first_byte_ms: end.firstByteMs === undefined ? undefined : round(end.firstByteMs),
     total_ms: round(totalMs),

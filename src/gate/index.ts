@@ -16,4 +16,4 @@ export {
 export { type OwnerAnswer, type OwnerGuard, type OwnerPolicy, ownerGuard } from './guard.ts'
 export { mountServices } from './routes.ts'
 export { type Ask, createToModel, type ToModel } from './to-model.ts'
-export type { Demand, Ended, EndpointHold, Policy, Visit } from './visit.ts'
+export type { Demand, Ended, Policy, Visit } from './visit.ts'

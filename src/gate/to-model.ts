@@ -2,9 +2,10 @@ import { Readable } from 'node:stream'
 import type { Balancer, Endpoint, Model, Models, Place, Protocol, Verdict } from '../catalog/index.ts'
 import type { Plan } from '../dialects/index.ts'
 import { asGatewayError } from '../http/index.ts'
-import { type Allowance, GatewayError, LIMITS, NO_LIMITS } from '../kernel/index.ts'
+import { GatewayError, LIMITS, NO_LIMITS } from '../kernel/index.ts'
+import type { Limits } from '../limits/index.ts'
 import type { CarriageEnd, Carrier, LifeWords } from './carry/index.ts'
-import type { EndpointHold, Visit } from './visit.ts'
+import type { Visit } from './visit.ts'
 
 /** What a request asks of a model, in nobody's language. */
 export interface Ask {
@@ -20,10 +21,7 @@ export interface ToModelParts {
   readonly carrier: Carrier
   readonly balancer: Balancer
   readonly models: Pick<Models, 'find'>
-  readonly limits: {
-    /** A place within the endpoint's own rates; null when they are used up. */
-    atEndpoint(name: string, limits: Allowance): EndpointHold | null
-  }
+  readonly limits: Pick<Limits, 'atEndpoint'>
 }
 
 /** Carries a request to one of the endpoints of its model, and to another where it cannot have been acted on. */

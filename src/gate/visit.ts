@@ -1,6 +1,7 @@
 import type { Ending, Units } from '../contract/index.ts'
 import type { Envelope, ErrorShape, Share } from '../http/index.ts'
 import { type Allowance, type GatewayError, NO_PRICE, type Price, type Principal, type Right, type Slotted } from '../kernel/index.ts'
+import type { EndpointHold } from '../limits/index.ts'
 import { CallerSide } from './carry/caller-side.ts'
 
 /** What a route asks of whoever comes. A route line reads as one. */
@@ -13,15 +14,10 @@ export interface Policy {
   /** The table's pattern, for the ledger. */
   readonly route: string
   readonly errors: ErrorShape
+  /** Whether an answer says in headers what is left of the limits. */
+  readonly tellsLimits?: true
   /** Reads and judges the body; absent where there is none, or where it is carried as it comes. */
   readonly body?: (visit: Visit, room: Share) => Promise<void>
-}
-
-/** A place within the limits of an endpoint, given back once. */
-export interface EndpointHold {
-  settle(used: { readonly tokens: number; readonly costMicro: number }): void
-  /** As if it had not been there. */
-  refuse(): void
 }
 
 /** What a request is going to use, estimated before it is let in. */

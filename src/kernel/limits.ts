@@ -69,6 +69,7 @@ export const LIMITS = {
   totalMsMax: 60 * MINUTE_MS,
   probeMsMax: 3 * SECOND_MS,
   probeEveryMs: 15 * SECOND_MS,
+  probeAgainMs: 1 * SECOND_MS, // before a state is believed to have changed
   queueWaitMsMax: 5 * MINUTE_MS,
   queueLengthMax: 64,
   drainMsMax: 30 * SECOND_MS,
@@ -77,6 +78,7 @@ export const LIMITS = {
   breakerOpenMsMax: 2 * MINUTE_MS,
   fallbacksMax: 4, // models asked one after another for one request
   heartbeatMs: 15 * SECOND_MS,
+  tokensOutGuess: 1_024, // of a request that sets no bound itself
 
   // Ollama bodies of ordinary keys
   ollamaKeepAliveMsMin: 1 * MINUTE_MS,

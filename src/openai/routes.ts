@@ -45,7 +45,14 @@ const MODELS = '/v1/models'
 export const v1Errors = (path: string): ErrorShape =>
   path === v1Path('messages') || path.startsWith(`${v1Path('messages')}/`) ? 'anthropic' : 'openai'
 
-const policyOf = (right: Policy['right'], route: string): Policy => ({ who: 'key', right, service: 'v1', route, errors: v1Errors(route) })
+const policyOf = (right: Policy['right'], route: string): Policy => ({
+  who: 'key',
+  right,
+  service: 'v1',
+  route,
+  errors: v1Errors(route),
+  tellsLimits: true,
+})
 
 /** The /v1 face. What it returns are the handlers by the exact path of their row; Hono has the same for every other spelling. */
 export function mountV1(app: Hono<GateEnv>, parts: V1Parts): ExactRoutes {

@@ -1,17 +1,34 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Hono } from 'hono'
-import type { BackendHealth, Health } from '../catalog/index.ts'
+import type { BackendHealth, BreakerState } from '../catalog/index.ts'
 import { answer, type Corridor, jsonAnswer, type Policy } from '../gate/index.ts'
 import { envelopeOf, type GateEnv, openRoute } from '../http/index.ts'
 import type { Metrics } from './metrics.ts'
+
+/** How a backend stands: what health checks say of it, and how many requests are there. */
+export interface BackendStanding {
+  readonly health: BackendHealth
+  readonly inFlight: number
+  readonly waiting: number
+}
+
+export interface EndpointStanding extends BackendStanding {
+  readonly active: boolean
+  readonly priority: number
+  readonly breaker: BreakerState
+}
+
+export interface Standing {
+  readonly services: readonly BackendStanding[]
+  readonly endpoints: readonly EndpointStanding[]
+}
 
 export interface OpsParts {
   readonly version: string
   readonly corridor: Corridor
   readonly metrics: Metrics
-  readonly health: () => Health
+  readonly standing: () => Standing
   readonly ready: () => { ready: boolean; why: string }
-  readonly queues: () => Readonly<Record<string, { inFlight: number; waiting: number }>>
   readonly uptimeMs: () => number
 }
 
@@ -55,29 +72,32 @@ export function mountOps(app: Hono<GateEnv>, parts: OpsParts): void {
   })
 }
 
-function presentStatus({ version, health, ready, queues, uptimeMs, corridor }: OpsParts): unknown {
-  const waiting = queues()
+function presentStatus({ version, standing, ready, uptimeMs, corridor }: OpsParts): unknown {
+  const { services, endpoints } = standing()
   return {
     name: 'portcullis',
     version,
     ...ready(),
     uptime_seconds: Math.round(uptimeMs() / 1_000),
     in_flight: corridor.inFlight.size,
-    backends: health()
-      .read()
-      .map((backend) => presentBackend(backend, waiting[backend.service])),
+    backends: services.map((backend) => ({ service: backend.health.name, ...presentBackend(backend) })),
+    endpoints: endpoints.map((endpoint) => ({
+      endpoint: endpoint.health.name,
+      ...presentBackend(endpoint),
+      active: endpoint.active,
+      priority: endpoint.priority,
+      breaker: endpoint.breaker,
+    })),
   }
 }
 
-function presentBackend(backend: BackendHealth, queue: { inFlight: number; waiting: number } | undefined): unknown {
-  return {
-    service: backend.service,
-    url: backend.url,
-    dialect: backend.dialect,
-    up: backend.up,
-    latency_ms: backend.latencyMs,
-    since: backend.sinceMs === null ? null : new Date(backend.sinceMs).toISOString(),
-    note: backend.note,
-    ...(queue === undefined ? {} : { in_flight: queue.inFlight, waiting: queue.waiting }),
-  }
-}
+const presentBackend = ({ health, inFlight, waiting }: BackendStanding) => ({
+  url: health.url,
+  dialect: health.dialect,
+  up: health.up,
+  latency_ms: health.latencyMs,
+  since: health.sinceMs === null ? null : new Date(health.sinceMs).toISOString(),
+  note: health.note,
+  in_flight: inFlight,
+  waiting,
+})

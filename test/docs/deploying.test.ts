@@ -68,11 +68,11 @@ describe('docs/deploying.md', () => {
     }
     const services = loadConfig(env).services.filter(({ name }) => Object.hasOwn(urls, name))
     const log = { info: () => {}, warn: () => {} }
-    const health = createHealth({ services, probeOf: () => ({ path: '/', up: () => true }), clock: systemClock, log })
+    const health = createHealth({ backends: () => services, probeOf: () => ({ path: '/', up: () => true }), clock: systemClock, log })
     await health.check()
     health.stop()
     const quoted = [...page.matchAll(/^> (.*)$/gm)].map(([, text]) => text)
-    expect(quoted).toEqual(health.read().map(({ service, url, note }) => note.replace(url, urls[service] ?? '')))
+    expect(quoted).toEqual(health.read().map(({ name, url, note }) => note.replace(url, urls[name] ?? '')))
   })
 
   test('names the services and containers of the compose file', () => {

@@ -10,6 +10,7 @@ import type { LocalAnswer, Plan } from '../../src/dialects/index.ts'
 import { type Carrier, type Corridor, createCarrier, createCorridor, type Policy, type Visit } from '../../src/gate/index.ts'
 import { createGateServer, envelopeOf, type GateEnv, trustedNetworks } from '../../src/http/index.ts'
 import { asKeyId, asUserId, DEFAULT_TENANT, GatewayError, type KeyPrincipal, NO_LIMITS, systemClock } from '../../src/kernel/index.ts'
+import { NO_HOLD } from '../../src/limits/index.ts'
 import { call } from '../support/caller.ts'
 import { type Behaviour, json } from '../support/hostile.ts'
 import { type Listening, listen } from '../support/server.ts'
@@ -58,9 +59,9 @@ async function openBench(service: Service): Promise<Bench> {
     },
     identity: { authenticate: () => PRINCIPAL },
     limits: {
-      reserve: () => {
+      enter: () => {
         counts.reserved += 1
-        return { release: count('released'), refuse: count('released') }
+        return { ...NO_HOLD, settle: count('released'), refuse: count('released') }
       },
     },
     refusedKeyId: () => undefined,

@@ -51,16 +51,14 @@ const routesOf = (app: Hono<never>): Listed[] => {
 }
 
 function networkRoutes(): Listed[] {
-  const { corridor, metrics } = gate.gateway.house
+  const { corridor, metrics, models } = gate.gateway.house
   const log = { error() {}, warn() {} }
-  const health = { read: () => [], check: async () => {}, start() {}, stop() {} }
   const ops = {
     version: '0',
     corridor,
     metrics,
-    health: () => health,
+    standing: () => ({ services: [], endpoints: [] }),
     ready: () => ({ ready: true, why: '' }),
-    queues: () => ({}),
     uptimeMs: () => 0,
   }
   const app = buildApp({
@@ -70,6 +68,10 @@ function networkRoutes(): Listed[] {
     spool: createSpool({ dir: tmpdir(), bytesMax: 1 }),
     ops,
     log,
+    clock: systemClock,
+    models,
+    toModel: () => Promise.reject(new Error('only its routes are asked for')),
+    heartbeatMs: 0,
   })
   const routes = routesOf(app.hono as unknown as Hono<never>) // only its table is read
   expect(new Set(routes.map(({ method, path }) => `${method} ${path}`))).toEqual(

@@ -19,6 +19,8 @@ export interface Carrier {
   /** Lets the caller know that its request is alive, while `work` takes its time. */
   keepAlive<T>(visit: Visit, words: LifeWords, work: () => Promise<T>): Promise<T>
   queueOf(backend: Backend): BackendQueue
+  /** How many requests are there, or wait to be. */
+  loadOf(backend: Backend): Pick<BackendQueue, 'inFlight' | 'waiting'>
   /** After a reload: each backend's queue goes on with its new size, so that jobs of before and after count together, those without a bound too. */
   resizeQueues(backends: readonly Backend[]): void
   close(): Promise<void>
@@ -125,6 +127,7 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
 
   return {
     queueOf,
+    loadOf: (backend) => queueOf(backend, targetOf(backend).queueId),
     resizeQueues,
     async keepAlive(visit, words, work) {
       const signs = new SignsOfLife(visit.callerAt(clock.monoMs()), words)
@@ -149,7 +152,9 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
 }
 
 /** Not its size: a request that came before a reload and one that came after it wait in the same queue. */
-const queueId = ({ name, url }: Backend): string => `${name} ${url}`
+const queueId = ({ name, url }: Backend): string => `${name.replace(BUILTIN, '')} ${url}`
+/** A service of the gate and the endpoint that stands for it are the same backend, and its jobs count together. */
+const BUILTIN = /^builtin:/
 
 const NONE: Readonly<Record<string, string>> = Object.freeze({})
 /** The backend's own credential, from configuration. */
