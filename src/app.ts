@@ -27,10 +27,10 @@ export interface App {
 
 /** Everything the network can reach. It never listens and never reads the environment. */
 export function buildApp(parts: AppParts): App {
-  const { services, corridor, carrier, spool, ops, log } = parts
+  const { services, corridor, carrier, models, spool, ops, log } = parts
   const hono = new Hono<GateEnv>()
   mountOps(hono, ops)
-  const exact = new Map([...mountServices(hono, services, { corridor, carrier, spool }), ...mountV1(hono, parts)])
+  const exact = new Map([...mountServices(hono, services, { corridor, carrier, models, spool }), ...mountV1(hono, parts)])
   denyTheRest(hono, services, corridor, log)
   return { hono, exact }
 }

@@ -4,9 +4,9 @@ import { listingOf } from './index.ts'
 
 const read = (dialect: DialectName, answer: unknown, { ref = 'end_1', status = 200, cloudModels = false } = {}): unknown => {
   const body = Buffer.from(typeof answer === 'string' ? answer : JSON.stringify(answer))
-  const endpoint = { ref, dialect, apiRoot: '/v1' } as Endpoint // the fields that a listing looks at
+  const endpoint = { ref, dialect, apiRoot: '/v1', cloudModels } as Endpoint // the fields that a listing looks at
   return listingOf(endpoint)
-    .read(status, body, { endpoint, cloudModels })
+    .read(status, body, endpoint)
     ?.map(({ name, upstream, capability }) => `${name} = ${upstream}: ${capability}`)
 }
 

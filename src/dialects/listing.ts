@@ -10,7 +10,7 @@ const LISTINGS: Readonly<Record<DialectName, Listing>> = {
   },
   openai: {
     path: ({ apiRoot }) => `${apiRoot}/models`,
-    read: (status, body, { endpoint }) =>
+    read: (status, body, endpoint) =>
       (listIn(status, body, 'data') ?? listIn(status, body, 'models'))?.flatMap((entry) => openaiModel(entry, endpoint)) ?? null,
   },
   anthropic: {

@@ -1,16 +1,8 @@
-import type { BodyPolicy, Route, Service } from '../catalog/index.ts'
-import { inspectOllamaBody } from '../dialects/index.ts'
-import {
-  type Envelope,
-  parseFields,
-  parseObject,
-  readBody,
-  refuseAmbiguousKeys,
-  type Share,
-  scanObject,
-  type TopLevelKey,
-} from '../http/index.ts'
+import type { BodyPolicy, Models, Route, Service } from '../catalog/index.ts'
+import { inspectOllamaBody, type ReadBody } from '../dialects/index.ts'
+import { type Envelope, parseFields, parseObject, readBody, refuseAmbiguousKeys, type Share, scanObject } from '../http/index.ts'
 import { GatewayError, LIMITS } from '../kernel/index.ts'
+import { type NativeDemand, nativeDemand } from './native-demand.ts'
 import type { Policy, Visit } from './visit.ts'
 
 /** Form encoding is what curl -d says when nobody says otherwise, and Ollama's own examples use it so. */
@@ -37,14 +29,6 @@ async function readJson(visit: Visit, bytesMax: number, room: Share): Promise<Bu
   return body
 }
 
-/** A JSON body that was read and judged. */
-export interface JudgedBody {
-  readonly bytes: Buffer
-  readonly keys: readonly TopLevelKey[]
-  /** All of them; of a long body only the guarded ones. */
-  readonly fields: Readonly<Record<string, unknown>>
-}
-
 export interface BodyNames {
   /** Every outermost name that a backend knows: none may stand there in another spelling. */
   readonly known: ReadonlySet<string>
@@ -53,7 +37,7 @@ export interface BodyNames {
 }
 
 /** Reads a body whose backend may read names without case, and take the last of two. */
-export async function readJudged(visit: Visit, bytesMax: number, room: Share, { known, guarded }: BodyNames): Promise<JudgedBody> {
+export async function readJudged(visit: Visit, bytesMax: number, room: Share, { known, guarded }: BodyNames): Promise<ReadBody> {
   const bytes = await readJson(visit, bytesMax, room)
   const keys = scanObject(bytes)
   refuseAmbiguousKeys(keys, known)
@@ -75,24 +59,30 @@ const FACE_FIELDS = new Set([
   'stream',
 ])
 
-const BODIES: Readonly<Record<BodyPolicy, ((service: Service, route: Route) => NonNullable<Policy['body']>) | null>> = {
+type ReadsBody = NonNullable<Policy['body']>
+
+const BODIES: Readonly<Record<BodyPolicy, ((service: Service, route: Route, demand: NativeDemand | null) => ReadsBody) | null>> = {
   none: null,
   stream: null, // carried as it comes, by the face
-  ollama: (service, route) => async (visit, room) => {
+  ollama: (service, route, demand) => async (visit, room) => {
     const body = await readJson(visit, route.bodyBytesMax, room)
     const mayManage = visit.principal?.rights.has(`manage:${service.name}`) ?? false
     const inspected = inspectOllamaBody(body, { mayManage, allowCloudModels: service.allowCloudModels })
     visit.model = inspected.model
     visit.body = inspected.body
+    demand?.(visit, inspected.read)
   },
-  json: (_service, route) => async (visit, room) => {
+  json: (_service, route, demand) => async (visit, room) => {
     const body = await readJson(visit, route.bodyBytesMax, room)
     refuseAmbiguousKeys(scanObject(body), FACE_FIELDS)
     visit.fields = parseObject(body)
+    demand?.(visit, null)
   },
 }
 
-export function bodyPolicy(service: Service, route: Route): Pick<Policy, 'body'> {
+export function bodyPolicy(service: Service, route: Route, models: Pick<Models, 'at'>): Pick<Policy, 'body'> {
   const make = BODIES[route.body]
-  return make === null ? {} : { body: make(service, route) }
+  const demand = nativeDemand(service, route, models)
+  if (make !== null) return { body: make(service, route, demand) }
+  return demand === null ? {} : { body: async (visit) => demand(visit, null) }
 }

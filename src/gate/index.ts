@@ -1,6 +1,6 @@
 export { type Corridor, type CorridorObserver, type CorridorParts, createCorridor, type Perform } from './admit.ts'
 export { answer, jsonAnswer } from './answer.ts'
-export { type BodyNames, type JudgedBody, readJudged } from './bodies.ts'
+export { type BodyNames, readJudged } from './bodies.ts'
 export { type CarriageEnd, type Carrier, createCarrier, type LifeWords } from './carry/index.ts'
 export {
   createSpool,

@@ -1,6 +1,6 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Handler, Hono } from 'hono'
-import type { Route, Service } from '../catalog/index.ts'
+import type { Models, Route, Service } from '../catalog/index.ts'
 import { type Envelope, type ExactRoutes, envelopeOf, type GateEnv, openRoute } from '../http/index.ts'
 import type { Corridor } from './admit.ts'
 import { bodyPolicy } from './bodies.ts'
@@ -11,15 +11,16 @@ import type { Policy } from './visit.ts'
 export interface ServiceRouteParts extends FaceTools {
   readonly corridor: Corridor
   readonly carrier: Carrier
+  readonly models: Pick<Models, 'at'>
 }
 
-const policyOf = (service: Service, route: Route): Policy => ({
+const policyOf = (service: Service, route: Route, models: Pick<Models, 'at'>): Policy => ({
   who: 'key',
   right: route.right,
   service: service.name,
   route: route.path.replaceAll(/\{[^/]*\}/g, ''),
   errors: service.errors,
-  ...bodyPolicy(service, route),
+  ...bodyPolicy(service, route, models),
 })
 
 /**
@@ -29,7 +30,7 @@ const policyOf = (service: Service, route: Route): Policy => ({
 export function mountServices(
   app: Hono<GateEnv>,
   services: readonly Service[],
-  { corridor, carrier, ...tools }: ServiceRouteParts,
+  { corridor, carrier, models, ...tools }: ServiceRouteParts,
 ): ExactRoutes {
   const exact = new Map<string, (envelope: Envelope) => Promise<void>>()
   for (const service of services.filter(({ enabled }) => enabled)) {
@@ -41,7 +42,7 @@ export function mountServices(
         openRoute((c) => c.text('Ollama is running')),
       )
     for (const route of headsFirst(service.routes)) {
-      const policy = policyOf(service, route)
+      const policy = policyOf(service, route, models)
       const plan = faceOf(service, route, tools)
       const enter = (envelope: Envelope, params: Params): Promise<void> =>
         corridor.admit(envelope, policy, (visit) => {

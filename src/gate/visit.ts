@@ -22,7 +22,8 @@ export interface Policy {
 
 /** What a request is going to use, estimated before it is let in. */
 export interface Demand {
-  readonly model: { readonly name: string; readonly limits: Allowance }
+  /** Null where the catalog knows none of that name. */
+  readonly model: { readonly name: string; readonly limits: Allowance } | null
   readonly price: Price
   /** What it uses in any case: the tokens of its prompt, the characters of its text. */
   readonly least: Units

@@ -1,4 +1,4 @@
-import type { V1Body } from '../dialects/index.ts'
+import type { ReadBody } from '../dialects/index.ts'
 import { type BodyNames, readJudged, type Visit } from '../gate/index.ts'
 import type { Share } from '../http/index.ts'
 
@@ -69,4 +69,4 @@ const GUARDED = new Set([
 
 const NAMES: BodyNames = { known: KNOWN, guarded: GUARDED }
 
-export const readV1 = (visit: Visit, room: Share, bytesMax: number): Promise<V1Body> => readJudged(visit, bytesMax, room, NAMES)
+export const readV1 = (visit: Visit, room: Share, bytesMax: number): Promise<ReadBody> => readJudged(visit, bytesMax, room, NAMES)

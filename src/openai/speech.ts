@@ -1,5 +1,5 @@
 import { openaiSpeechInput } from '../contract/index.ts'
-import { operationOf, passesThrough, passPlan, type V1Body } from '../dialects/index.ts'
+import { operationOf, passesThrough, passPlan, type ReadBody } from '../dialects/index.ts'
 import { readInput } from '../gate/index.ts'
 import { GatewayError, LIMITS } from '../kernel/index.ts'
 import { readV1 } from './body.ts'
@@ -32,11 +32,11 @@ export function prepareSpeech({ models }: FaceParts): Prepare {
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
 
 /** Characters as a person counts them. */
-const charactersOf = ({ fields: { input } }: V1Body): { characters: number } => ({
+const charactersOf = ({ fields: { input } }: ReadBody): { characters: number } => ({
   characters: typeof input === 'string' ? [...input].length : 0,
 })
 
-function speechOf(fields: V1Body['fields'], upstream: string | null) {
+function speechOf(fields: ReadBody['fields'], upstream: string | null) {
   const { input, voice, speed, response_format: format, stream_format: events } = readInput(openaiSpeechInput, fields)
   if (events === 'sse')
     throw new GatewayError('BODY_INVALID', { detail: 'stream_format: this speech backend has no events, only sound; leave it out' })

@@ -1,10 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Protocol } from '../catalog/index.ts'
-import { passPlan } from '../dialects/index.ts'
+import { expectedTokens, passPlan } from '../dialects/index.ts'
 import type { Visit } from '../gate/index.ts'
 import { GatewayError, LIMITS } from '../kernel/index.ts'
 import { readV1 } from './body.ts'
-import { expectedTokens } from './estimate.ts'
 import { findModel } from './find-model.ts'
 import { lifeOf } from './life.ts'
 import type { FaceParts, Prepare } from './parts.ts'
@@ -19,7 +18,7 @@ export function prepareText(protocol: Protocol, { models, heartbeatMs }: FacePar
     }
     const model = findModel(models, visit.principal, body.fields.model, protocol)
     visit.model = model.name
-    visit.demand = { model, price: model.price, ...expectedTokens(body, protocol) }
+    visit.demand = { model, price: model.price, ...expectedTokens(body, protocol === 'embeddings' ? 'embeds' : 'generates') }
     const headers = protocol === 'messages' ? anthropicHeaders(visit) : NO_HEADERS
     return {
       model,

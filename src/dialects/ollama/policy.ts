@@ -1,5 +1,6 @@
 import { foldKey, parseFields, parseObject, refuseAmbiguousKeys, scanObject, type TopLevelKey } from '../../http/index.ts'
 import { clip, GatewayError, LIMITS } from '../../kernel/index.ts'
+import type { ReadBody } from '../tokens.ts'
 
 /** Every outermost name that Ollama's inference bodies know. */
 const KNOWN = new Set([
@@ -51,8 +52,11 @@ export interface OllamaRules {
 }
 
 export interface InspectedBody {
+  /** What is to be sent. */
   readonly body: Buffer
   readonly model: string
+  /** What was read. */
+  readonly read: ReadBody
 }
 
 /** Reads a body that Ollama is about to obey, and answers the bytes to send: the same ones, but for a clamped keep_alive. */
@@ -67,9 +71,10 @@ export function inspectOllamaBody(body: Buffer, rules: OllamaRules): InspectedBo
       reason: 'cloud model',
     })
   }
-  if (rules.mayManage) return { body, model }
+  const read = { bytes: body, keys, fields }
+  if (rules.mayManage) return { body, model, read }
   checkOptions(fields.options)
-  return { body: clampKeepAlive(body, keys, fields.keep_alive), model }
+  return { body: clampKeepAlive(body, keys, fields.keep_alive), model, read }
 }
 
 function modelOf(fields: Readonly<Record<string, unknown>>): string {

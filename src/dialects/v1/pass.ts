@@ -1,25 +1,19 @@
 import type { DialectName, Protocol } from '../../catalog/index.ts'
 import type { Units } from '../../contract/index.ts'
-import { type Edit, edited, type TopLevelKey } from '../../http/index.ts'
+import { type Edit, edited } from '../../http/index.ts'
 import { LIMITS } from '../../kernel/index.ts'
 import type { LocalAnswer, Plan, StreamReader, StreamReport, WholeAnswer } from '../plan.ts'
+import type { ReadBody } from '../tokens.ts'
 import { embeddingsAs } from './embeddings.ts'
 import { v1Fault } from './fault.ts'
 import { renamer } from './rename.ts'
 import { CHAT, EventReader, type Grammar, MEDIA, MESSAGES, RESPONSES } from './stream.ts'
 import { secondsIn, unitsIn } from './usage.ts'
 
-/** A JSON body of the /v1 face that was read and judged. */
-export interface V1Body {
-  readonly bytes: Buffer
-  readonly keys: readonly TopLevelKey[]
-  readonly fields: Readonly<Record<string, unknown>>
-}
-
 /** The same protocol on both sides: the bytes pass, but for what must change. */
 export interface Passing {
   readonly protocol: Protocol
-  readonly body: V1Body
+  readonly body: ReadBody
   /** The model's name there; null leaves the caller's. */
   readonly upstream: string | null
   /** Its public name. */
@@ -81,7 +75,7 @@ export function passPlan(passing: Passing): Plan {
 }
 
 /** Without it a stream tells no counts; who did not ask for them does not see them. */
-const needsUsageAsked = (protocol: Protocol, { stream, stream_options: options }: V1Body['fields']): boolean =>
+const needsUsageAsked = (protocol: Protocol, { stream, stream_options: options }: ReadBody['fields']): boolean =>
   (protocol === 'chat' || protocol === 'completions') && stream === true && !(isObject(options) && options.include_usage === true)
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -163,6 +157,6 @@ const renamed =
     ...withUnits(unitsIn(body)),
   })
 
-function embeddingsReshape(fields: V1Body['fields'], rename: ((bytes: Buffer) => Buffer) | null): Pick<Plan, 'reshape' | 'reshapes'> {
+function embeddingsReshape(fields: ReadBody['fields'], rename: ((bytes: Buffer) => Buffer) | null): Pick<Plan, 'reshape' | 'reshapes'> {
   return { reshape: embeddingsAs(fields.encoding_format === 'base64' ? 'base64' : 'float', rename), reshapes: isJson }
 }

@@ -1,10 +1,26 @@
-import type { Protocol } from '../catalog/index.ts'
 import type { Units } from '../contract/index.ts'
-import type { V1Body } from '../dialects/index.ts'
+import type { TopLevelKey } from '../http/index.ts'
 import { LIMITS } from '../kernel/index.ts'
 
+/** A JSON body that was read and judged. */
+export interface ReadBody {
+  readonly bytes: Buffer
+  readonly keys: readonly TopLevelKey[]
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
 /** Where the text stands that a model reads, whatever the protocol. */
-const READ: ReadonlySet<string> = new Set(['messages', 'prompt', 'suffix', 'input', 'instructions', 'system', 'tools', 'functions'])
+const READ: ReadonlySet<string> = new Set([
+  'messages',
+  'prompt',
+  'suffix',
+  'input',
+  'instructions',
+  'system',
+  'template',
+  'tools',
+  'functions',
+])
 /** How many tokens the answer may have at most, if the caller says. */
 const OUT_MAX = ['max_tokens', 'max_completion_tokens', 'max_output_tokens'] as const
 
@@ -20,19 +36,22 @@ const BACKSLASH = 0x5c
  * The tokens of a request before anybody has counted them: a quarter of the bytes of its texts, and a thousand for each picture or sound in it. No tokenizer:
  * the good ones take seconds for one long word, and each model has its own. docs/limits.md says how far off this is.
  */
-export function expectedTokens({ bytes, keys, fields }: V1Body, protocol: Protocol): { least: Units; most: Units } {
+export function expectedTokens({ bytes, keys, fields }: ReadBody, kind: 'generates' | 'embeds'): { least: Units; most: Units } {
   let tokensIn = 0
   for (const { name, start, end } of keys) if (READ.has(name)) tokensIn += tokensOfSpan(bytes, start, end)
   const least = { tokens_in: Math.ceil(tokensIn) }
-  return { least, most: protocol === 'embeddings' ? least : { ...least, tokens_out: tokensOut(fields) } }
+  return { least, most: kind === 'embeds' ? least : { ...least, tokens_out: tokensOut(fields) } }
 }
 
-function tokensOut(fields: V1Body['fields']): number {
+function tokensOut(fields: ReadBody['fields']): number {
   const n = typeof fields.n === 'number' && fields.n >= 1 ? Math.min(Math.floor(fields.n), N_MAX) : 1
   for (const name of OUT_MAX) {
     const value = fields[name]
     if (typeof value === 'number' && value > 0) return Math.floor(value) * n
   }
+  const { options } = fields
+  const predicted = typeof options === 'object' && options !== null && 'num_predict' in options ? options.num_predict : undefined
+  if (typeof predicted === 'number' && predicted > 0) return Math.floor(predicted)
   return LIMITS.tokensOutGuess * n
 }
 const N_MAX = 128
