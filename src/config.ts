@@ -24,6 +24,8 @@ export interface Config {
   readonly corsOrigins: readonly string[]
   /** How long a stream of /v1 may be silent before its caller is told that it lives; 0 never tells. */
   readonly heartbeatMs: number
+  /** Whether the models that backends list appear by themselves. */
+  readonly discovery: boolean
   /** Whether the lists of voices and speech models are for anybody. */
   readonly openLists: boolean
   readonly audit: { readonly file: string; readonly sync: 'sync' | 'write'; readonly rotateMiB: number; readonly keepDays: number }
@@ -72,6 +74,7 @@ export function loadConfig(env: Environment = process.env): Config {
     trustedProxies: general.trusted_proxies as readonly string[],
     corsOrigins: general.cors_origins as readonly string[],
     heartbeatMs: general.heartbeat as number,
+    discovery: general.discovery as boolean,
     openLists: general.open_lists as boolean,
     audit: {
       file: fromRoot(general['audit.file'] as string),

@@ -98,7 +98,7 @@ async function furnish(config: Config, options: HouseOptions, closers: Closers):
     await importFile({ identity, ledger, log }, apiKeysFile)
   }
   await importLegacyKeys(config)
-  const admin = await listenToOwner({ dataDir, clock, corridor, identity, log })
+  const admin = await listenToOwner({ dataDir, clock, corridor, identity, models, log })
   closers.push(() => {
     admin.close()
     admin.closeAllConnections()
@@ -150,11 +150,12 @@ async function listenToOwner(parts: {
   clock: Clock
   corridor: Corridor
   identity: Identity
+  models: ModelCatalog
   log: Logger
 }): Promise<Server> {
-  const { dataDir, clock, corridor, identity, log } = parts
+  const { dataDir, clock, corridor, identity, models, log } = parts
   const app = new Hono<GateEnv>()
-  app.route('/admin/api', adminRoutes({ identity, guard: ownerGuard(corridor), clock }))
+  app.route('/admin/api', adminRoutes({ identity, models, guard: ownerGuard(corridor), clock }))
   denyTheRest(app, [], corridor, log)
   const nobody = trustedNetworks([])
   const server = createGateServer({

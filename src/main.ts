@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { type App, buildApp, faceAt } from './app.ts'
-import { type Backend, Balancer, createHealth, type Endpoint, type Health } from './catalog/index.ts'
+import { type Backend, Balancer, createDiscovery, createHealth, type Discovery, type Endpoint, type Health } from './catalog/index.ts'
 import { type Config, PACKAGE_ROOT } from './config.ts'
-import { probeOf } from './dialects/index.ts'
+import { listingOf, probeOf } from './dialects/index.ts'
 import { type Carrier, createCarrier, createSpool, createToModel, type Spool, type ToModel } from './gate/index.ts'
 import { type House, openHouse } from './house.ts'
 import { type CorsRules, createGateServer, type TrustedNetworks, trustedNetworks } from './http/index.ts'
@@ -49,6 +49,7 @@ export async function startGateway(first: Config, { log, clock = systemClock, co
     const server = publicServer(life, () => running)
     await listen(server, first.host, first.port)
     running.health.start()
+    if (first.discovery) life.discovery.start()
     house.models.onEndpoints(() => resizeQueues(life, running.config))
     const { port } = server.address() as AddressInfo // a TCP listener has one
     await record(life, 'ready', `${first.host}:${port}`)
@@ -61,6 +62,8 @@ export async function startGateway(first: Config, { log, clock = systemClock, co
       resizeQueues(life, next)
       running.health.start()
       before.health.stop()
+      if (next.discovery) life.discovery.start()
+      else life.discovery.stop()
       log.level = next.logLevel
       house.ledger.reconfigure({ sync: next.audit.sync, rotateMiB: next.audit.rotateMiB, keepDays: next.audit.keepDays })
       await record(life, 'reload')
@@ -80,6 +83,7 @@ export async function startGateway(first: Config, { log, clock = systemClock, co
         life.draining = true
         await drain(life, server, reason)
         running.health.stop()
+        life.discovery.stop()
         await carrier.close()
         await house.close()
       },
@@ -96,6 +100,7 @@ interface Life extends LifeParts {
   readonly house: House
   readonly balancer: Balancer
   readonly toModel: ToModel
+  readonly discovery: Discovery
   readonly startedMs: number
   /** Of the configuration that runs; null before the first. */
   health: Health | null
@@ -110,7 +115,7 @@ interface LifeParts {
 }
 
 function begin(house: House, parts: LifeParts): Life {
-  const { carrier, clock } = parts
+  const { carrier, clock, log } = parts
   const balancer = new Balancer({
     clock,
     standing(endpoint) {
@@ -119,7 +124,8 @@ function begin(house: House, parts: LifeParts): Life {
     },
   })
   const toModel = createToModel({ carrier, balancer, models: house.models, limits: house.limits })
-  const life: Life = { ...parts, house, balancer, toModel, startedMs: clock.monoMs(), health: null, draining: false }
+  const discovery = createDiscovery({ catalog: house.models, listingOf, clock, log })
+  const life: Life = { ...parts, house, balancer, toModel, discovery, startedMs: clock.monoMs(), health: null, draining: false }
   return life
 }
 

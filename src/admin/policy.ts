@@ -1,5 +1,5 @@
-import type { OwnerAnswer, OwnerGuard, OwnerPolicy } from '../gate/index.ts'
-import type { Identity } from '../identity/index.ts'
+import { listEntitiesInput } from '../contract/index.ts'
+import { type OwnerAnswer, type OwnerGuard, type OwnerPolicy, readInput } from '../gate/index.ts'
 import { LIMITS } from '../kernel/index.ts'
 
 /** What the ledger names as the target of a change, read from the request line. */
@@ -18,11 +18,17 @@ export const ok = (body: unknown): OwnerAnswer => ({ status: 200, body })
 export const changed = (body: unknown, target: string): OwnerAnswer => ({ status: 200, body, target })
 export const made = (body: unknown, target: string): OwnerAnswer => ({ status: 201, body, target })
 
-/** A command that runs by itself reads users and keys into memory when it is asked for more than a list of keys; a gateway has them there from its start. */
+/** A command that runs by itself reads a room into memory when it is asked for more than a list of keys; a gateway has it there from its start. */
 export const whenLoaded =
-  (identity: Pick<Identity, 'load'>, admit: OwnerGuard): OwnerGuard =>
+  (room: { load(): Promise<unknown> }, admit: OwnerGuard): OwnerGuard =>
   (policy, perform) =>
     admit(policy, async (...asked) => {
-      await identity.load()
+      await room.load()
       return perform(...asked)
     })
+
+/** The query of a list of users, endpoints or models: which page, and whether those that are switched off stand in it. */
+export function pageWanted(c: Parameters<Target>[0]) {
+  const { all, limit, after } = readInput(listEntitiesInput, c.req.query())
+  return { all, ...(limit !== undefined && { limit }), ...(after !== undefined && { after }) }
+}

@@ -8,7 +8,7 @@ it('every management route stands behind the guard', () => {
     guarded.push(route)
     return (c) => c.text(route)
   }
-  const parts = { identity: {}, guard, clock: systemClock } as unknown as AdminParts // nothing is asked of them
+  const parts = { identity: {}, models: { manage: {} }, guard, clock: systemClock } as unknown as AdminParts // nothing is asked of them
   const paths = adminRoutes(parts).routes.map(({ path }) => `/admin/api${path}`)
   expect(guarded.sort()).toEqual(paths.sort())
   expect(paths.length).toBeGreaterThan(10)

@@ -42,7 +42,7 @@ beforeEach(async () => {
   ollama = await backend(tags('llama3.2:latest'))
   nowhere = `http://127.0.0.1:${await freePort()}`
   house = await openCatalogHouse({ clock, env: env() })
-  discovery = createDiscovery({ catalog: house.catalog, listingOf, cloudModels: () => false, clock, log: logOf(house) })
+  discovery = createDiscovery({ catalog: house.catalog, listingOf, clock, log: logOf(house) })
 })
 afterEach(async () => {
   discovery.stop()

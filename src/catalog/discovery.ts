@@ -12,14 +12,12 @@ export interface Listing {
   path(endpoint: Endpoint): string
   readonly headers?: Readonly<Record<string, string>>
   /** Null for what is no list. */
-  read(status: number, body: Buffer, asked: { readonly endpoint: Endpoint; readonly cloudModels: boolean }): readonly Listed[] | null
+  read(status: number, body: Buffer, endpoint: Endpoint): readonly Listed[] | null
 }
 
 export interface DiscoveryParts {
   readonly catalog: Pick<ModelCatalog, 'endpoints' | 'setListed' | 'hasListed' | 'onEndpoints'>
   readonly listingOf: (endpoint: Endpoint) => Listing
-  /** Whether models that an endpoint only passes on to somebody else may appear as well. */
-  readonly cloudModels: (endpoint: Endpoint) => boolean
   readonly clock: Clock
   readonly log: CatalogLog
 }
@@ -118,7 +116,7 @@ interface Running {
   readonly unsubscribe: () => void
 }
 
-async function listOf(state: Asked, { listingOf, cloudModels, log }: DiscoveryParts, agent: Agent): Promise<readonly Listed[]> {
+async function listOf(state: Asked, { listingOf, log }: DiscoveryParts, agent: Agent): Promise<readonly Listed[]> {
   const { endpoint } = state
   const listing = listingOf(endpoint)
   const { status, body } = await answerOf(endpoint, listing, agent)
@@ -126,7 +124,7 @@ async function listOf(state: Asked, { listingOf, cloudModels, log }: DiscoveryPa
   if (digest === state.digest) return state.list
   if (containersIn(body) > LIMITS.jsonContainersMax)
     throw new Error(`more than ${LIMITS.jsonContainersMax} lists and objects in its answer`)
-  const all = listing.read(status, body, { endpoint, cloudModels: cloudModels(endpoint) })
+  const all = listing.read(status, body, endpoint)
   if (all === null) throw new Error(`status ${status}, and no list of models, when asked for ${listing.path(endpoint)}`)
   state.list = usable(all, endpoint, log)
   state.digest = digest

@@ -45,6 +45,8 @@ export interface Endpoint extends Backend {
   readonly priority: number
   /** Whether the models that it lists appear by themselves. */
   readonly discover: boolean
+  /** Whether those that it only passes on to somebody else do so too; Ollama's cloud is one. */
+  readonly cloudModels: boolean
   readonly active: boolean
 }
 

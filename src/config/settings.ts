@@ -33,6 +33,7 @@ export const SETTINGS: readonly Setting[] = [
   { key: 'trusted_proxies', env: 'TRUSTED_PROXIES', read: v.networks, fallback: [] },
   { key: 'cors_origins', env: 'CORS_ORIGINS', read: v.origins, fallback: [] },
   { key: 'heartbeat', env: 'HEARTBEAT', read: v.durationOrOff, fallback: LIMITS.heartbeatMs },
+  { key: 'discovery', env: 'DISCOVERY', read: v.flag, fallback: true },
   { key: 'open_lists', env: 'OPEN_LISTS', read: v.flag, fallback: true },
   { key: 'audit.file', env: 'AUDIT_LOG_FILE', read: v.text, fallback: 'logs/audit.log', fixed: true },
   { key: 'audit.sync', env: 'AUDIT_SYNC', read: v.oneOf('sync', 'write'), fallback: 'sync' },

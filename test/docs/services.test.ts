@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
-import { adminRoutes } from '../../src/admin/index.ts'
+import { type AdminParts, adminRoutes } from '../../src/admin/index.ts'
 import { BUILTIN } from '../../src/catalog/index.ts'
 import { loadConfig } from '../../src/config.ts'
 import {
@@ -73,8 +73,8 @@ async function opsRoutes(): Promise<string[]> {
 
 function socketRoutes(): string[] {
   const guard = () => () => new Response()
-  const identity = {} as Parameters<typeof adminRoutes>[0]['identity'] // never called
-  return adminRoutes({ identity, guard, clock: systemClock }).routes.map(({ method, path }) => `${method} /admin/api${path} owner`)
+  const rooms = { identity: {}, models: { manage: {} } } as unknown as Pick<AdminParts, 'identity' | 'models'> // never called
+  return adminRoutes({ ...rooms, guard, clock: systemClock }).routes.map(({ method, path }) => `${method} /admin/api${path} owner`)
 }
 
 describe('docs/services.md', () => {

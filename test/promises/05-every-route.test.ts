@@ -81,9 +81,12 @@ function networkRoutes(): Listed[] {
 }
 
 function ownerRoutes(): Listed[] {
-  const { corridor, identity } = gate.gateway.house
+  const { corridor, identity, models } = gate.gateway.house
   return routesOf(
-    new Hono().route('/admin/api', adminRoutes({ identity, guard: ownerGuard(corridor), clock: systemClock })) as unknown as Hono<never>,
+    new Hono().route(
+      '/admin/api',
+      adminRoutes({ identity, models, guard: ownerGuard(corridor), clock: systemClock }),
+    ) as unknown as Hono<never>,
   ) // as above
 }
 

@@ -1,9 +1,9 @@
 import { type Context, Hono } from 'hono'
-import { createUserInput, creditInput, editUserInput, listEntitiesInput, stopUserInput } from '../../contract/index.ts'
+import { createUserInput, creditInput, editUserInput, stopUserInput } from '../../contract/index.ts'
 import { type OwnerAnswer, type OwnerGuard, readInput } from '../../gate/index.ts'
 import type { Identity, UserInfo } from '../../identity/index.ts'
 import { formatMicro } from '../../kernel/index.ts'
-import { changed, made, ok, reads, type Target, whenLoaded, writes } from '../policy.ts'
+import { changed, made, ok, pageWanted, reads, type Target, whenLoaded, writes } from '../policy.ts'
 import { presentUser, presentUsers } from './present.ts'
 
 export interface UserRouteParts {
@@ -18,7 +18,7 @@ export function userRoutes({ identity, guard: admit }: UserRouteParts): Hono {
   return new Hono()
     .get(
       '/users',
-      guard(reads('/users'), async (c) => ok(presentUsers(await users.list(listFilter(c))))),
+      guard(reads('/users'), async (c) => ok(presentUsers(await users.list(pageWanted(c))))),
     )
     .get(
       '/users/:name',
@@ -60,8 +60,3 @@ const ledgerName = ({ id, name }: UserInfo): string => `${id} ${name}`
 const changedUser = (user: UserInfo, what = ''): OwnerAnswer => changed(presentUser(user), `${ledgerName(user)} ${what}`.trimEnd())
 
 const stopHow = (c: Context) => readInput(stopUserInput, c.req.query())
-
-function listFilter(c: Context) {
-  const { all, limit, after } = readInput(listEntitiesInput, c.req.query())
-  return { all, ...(limit !== undefined && { limit }), ...(after !== undefined && { after }) }
-}

@@ -105,6 +105,7 @@ export function endpointOf(record: EndpointRecord, key: Secret | null, usable: b
     limits: allowanceOf(record.rpm, record.perDay),
     priority: record.priority,
     discover: record.discover,
+    cloudModels: false,
     active: record.disabledMs === null && usable,
   })
 }
@@ -140,6 +141,7 @@ export function builtinEndpoints(services: readonly Service[]): readonly Endpoin
       limits: NO_LIMITS,
       priority: 0,
       discover: true,
+      cloudModels: service.allowCloudModels,
       active: true,
     }
     return [Object.freeze(endpoint)]
