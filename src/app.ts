@@ -1,6 +1,6 @@
 import { RESPONSE_ALREADY_SENT as SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
-import type { Models, Service } from './catalog/index.ts'
+import type { Models, Service, Voices } from './catalog/index.ts'
 import { type Carrier, type Corridor, mountServices, type Spool, type ToModel } from './gate/index.ts'
 import { type ErrorShape, type ExactRoutes, envelopeOf, type GateEnv } from './http/index.ts'
 import { type Clock, ERRORS, GatewayError, reasonOf } from './kernel/index.ts'
@@ -17,6 +17,8 @@ export interface AppParts {
   readonly models: Models
   readonly toModel: ToModel
   readonly heartbeatMs: number
+  readonly voices: Voices
+  readonly openLists: boolean
   readonly log: { error(fields: object, message: string): void }
 }
 

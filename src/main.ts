@@ -4,9 +4,19 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { type App, buildApp, faceAt } from './app.ts'
-import { type Backend, Balancer, createDiscovery, createHealth, type Discovery, type Endpoint, type Health } from './catalog/index.ts'
+import {
+  type Backend,
+  Balancer,
+  createDiscovery,
+  createHealth,
+  createVoices,
+  type Discovery,
+  type Endpoint,
+  type Health,
+  type Voices,
+} from './catalog/index.ts'
 import { type Config, PACKAGE_ROOT } from './config.ts'
-import { listingOf, probeOf } from './dialects/index.ts'
+import { listingOf, probeOf, voicesIn, voicesPathOf } from './dialects/index.ts'
 import { type Carrier, createCarrier, createSpool, createToModel, type Spool, type ToModel } from './gate/index.ts'
 import { type House, openHouse } from './house.ts'
 import { type CorsRules, createGateServer, type TrustedNetworks, trustedNetworks } from './http/index.ts'
@@ -101,6 +111,7 @@ interface Life extends LifeParts {
   readonly balancer: Balancer
   readonly toModel: ToModel
   readonly discovery: Discovery
+  readonly voices: Voices
   readonly startedMs: number
   /** Of the configuration that runs; null before the first. */
   health: Health | null
@@ -125,7 +136,14 @@ function begin(house: House, parts: LifeParts): Life {
   })
   const toModel = createToModel({ carrier, balancer, models: house.models, limits: house.limits })
   const discovery = createDiscovery({ catalog: house.models, listingOf, clock, log })
-  const life: Life = { ...parts, house, balancer, toModel, discovery, startedMs: clock.monoMs(), health: null, draining: false }
+  const voices = createVoices({
+    endpoints: () => house.models.endpoints().filter(({ active, speaks }) => active && speaks.has('speech')),
+    pathOf: voicesPathOf,
+    read: voicesIn,
+    clock,
+    log,
+  })
+  const life: Life = { ...parts, house, balancer, toModel, voices, discovery, startedMs: clock.monoMs(), health: null, draining: false }
   return life
 }
 
@@ -155,6 +173,7 @@ function furnish(config: Config, life: Life, before?: Health): Running {
     corridor: house.corridor,
     models: house.models,
     heartbeatMs: config.heartbeatMs,
+    openLists: config.openLists,
     ops: {
       version: VERSION,
       corridor: house.corridor,

@@ -63,7 +63,7 @@ function edgeFault(file: string, path: string): string | null {
 /** Which packages belong to which rooms. */
 const PACKAGES: Readonly<Record<string, (file: string) => boolean>> = {
   hono: (file) => /\/(?:routes|app|house|server|guard)\.ts$/.test(file) || file.startsWith('src/http/') || file.startsWith('src/gate/'),
-  undici: (file) => file.startsWith('src/gate/carry/') || /^src\/catalog\/(?:health|discovery)\.ts$/.test(file),
+  undici: (file) => file.startsWith('src/gate/carry/') || /^src\/catalog\/(?:health|discovery|voices)\.ts$/.test(file),
   argon2: (file) => file.startsWith('src/secrets/'),
   kysely: (file) => file.startsWith('src/storage/') || file.endsWith('/store.ts'),
   'better-sqlite3': (file) => file.startsWith('src/storage/'),

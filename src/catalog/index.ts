@@ -23,3 +23,4 @@ export {
   type Service,
   type ServiceSettings,
 } from './service.ts'
+export { createVoices, type Voices } from './voices.ts'

@@ -1,14 +1,26 @@
+import type { Endpoint } from '../catalog/index.ts'
 import type { VoiceView } from '../contract/index.ts'
 import { isRecord, jsonOf, rubbish } from './fault.ts'
 import type { LocalAnswer, WholeAnswer } from './plan.ts'
 import { localJson } from './requests.ts'
 
 /** Every speech server lists its voices in a way of its own: names alone, objects, or objects by name. */
-export function voicesAnswerOf(answer: WholeAnswer): LocalAnswer {
-  const json = jsonOf(answer.body.toString('utf8'))
-  const list = listIn(json)
-  if (list === null) throw rubbish('its list of voices is none')
-  return localJson({ voices: list.flatMap((entry) => voiceOf(entry) ?? []) })
+export function voicesAnswerOf({ body }: WholeAnswer): LocalAnswer {
+  const voices = voicesIn(body)
+  if (voices === null) throw rubbish('its list of voices is none')
+  return localJson({ voices })
+}
+
+/** Null for what is no list. */
+export function voicesIn(body: Buffer): readonly VoiceView[] | null {
+  const list = listIn(jsonOf(body.toString('utf8')))
+  return list === null ? null : list.flatMap((entry) => voiceOf(entry) ?? [])
+}
+
+/** Where a speech server lists its voices; null where the gate knows of no list. */
+export function voicesPathOf({ dialect, apiRoot }: Pick<Endpoint, 'dialect' | 'apiRoot'>): string | null {
+  if (dialect === 'speak') return '/voices'
+  return dialect === 'openai' ? `${apiRoot}/audio/voices` : null
 }
 
 function listIn(json: unknown): readonly unknown[] | null {

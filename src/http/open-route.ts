@@ -5,7 +5,7 @@ import { mustBeTaken } from './taken.ts'
 
 /** For the few routes that anybody may ask: the corridor, which watches over bodies that nobody wants and readers who stand still, does not see them. */
 export const openRoute =
-  (handle: (c: Context<GateEnv>) => Response): Handler<GateEnv> =>
+  (handle: (c: Context<GateEnv>) => Response | Promise<Response>): Handler<GateEnv> =>
   (c) => {
     const { incoming, outgoing } = c.env
     mustBeTaken(outgoing)

@@ -69,6 +69,8 @@ export const LIMITS = {
   totalMsMax: 60 * MINUTE_MS,
   probeMsMax: 3 * SECOND_MS,
   probeEveryMs: 15 * SECOND_MS,
+  voicesEveryMs: 1 * MINUTE_MS,
+  voicesBytesMax: 4 * MiB,
   probeAgainMs: 1 * SECOND_MS, // before a state is believed to have changed
   queueWaitMsMax: 5 * MINUTE_MS,
   queueLengthMax: 64,
@@ -161,6 +163,7 @@ export const LIMITS = {
   usageSlowMs: 2 * SECOND_MS, // after which a start says how far it is
   usageUpkeepMs: 1 * HOUR_MS,
   usageRestartMsMax: 1 * MINUTE_MS,
+  usageStopMsMax: 5 * SECOND_MS,
   usageHeapMiBMax: 256,
   usageLogDays: 90,
   usageCountDays: 800,

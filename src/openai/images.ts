@@ -22,7 +22,7 @@ export function prepareImages({ models, clock }: FaceParts): Prepare {
       planAt({ endpoint, upstream }, { options }) {
         if (passesThrough(endpoint.dialect)) {
           return {
-            ...passPlan({ protocol: 'images', body, upstream, name: model.name, options, headers: {} }),
+            ...passPlan({ protocol: 'images', root: endpoint.apiRoot, body, upstream, name: model.name, options, headers: {} }),
             units: imagesOf(body.fields.n),
           }
         }
@@ -50,7 +50,7 @@ export function prepareEdits({ models, clock }: FaceParts): Prepare {
       protocol: 'edits',
       planAt({ endpoint, upstream }, { options }) {
         if (passesThrough(endpoint.dialect)) {
-          const plan = passForm({ protocol: 'edits', fields: form.fields, upstream, name: model.name }, form.files)
+          const plan = passForm({ protocol: 'edits', root: endpoint.apiRoot, fields: form.fields, upstream, name: model.name }, form.files)
           return { ...plan, units: imagesOf(fields.n) }
         }
         const { strength, ...input } = readInput(openaiEditInput, { ...options, ...fields })

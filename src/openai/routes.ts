@@ -7,12 +7,13 @@ import { type Envelope, type ErrorShape, type ExactRoutes, envelopeOf, type Gate
 import { GatewayError, type Right } from '../kernel/index.ts'
 import { prepareEdits, prepareImages } from './images.ts'
 import { listModels, showModel } from './list.ts'
+import { type ListParts, mountOpenLists } from './lists/routes.ts'
 import type { FaceParts, Prepare } from './parts.ts'
 import { prepareSpeech } from './speech.ts'
 import { prepareText } from './text.ts'
 import { prepareTranscription } from './transcription.ts'
 
-export interface V1Parts extends FaceParts {
+export interface V1Parts extends FaceParts, ListParts {
   readonly corridor: Corridor
   readonly toModel: ToModel
 }
@@ -67,6 +68,7 @@ export function mountV1(app: Hono<GateEnv>, parts: V1Parts): ExactRoutes {
   for (const { protocol, right, prepare } of ROWS)
     mount('POST', v1Path(protocol), asks(parts, policyOf(right, v1Path(protocol)), prepare(parts)))
   mountLists(mount, parts)
+  mountOpenLists(app, parts, RESPONSE_ALREADY_SENT, (route) => policyOf('any', route))
   return exact
 }
 

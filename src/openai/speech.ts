@@ -19,7 +19,15 @@ export function prepareSpeech({ models }: FaceParts): Prepare {
       protocol: 'speech',
       planAt({ endpoint, upstream }, { options }) {
         if (passesThrough(endpoint.dialect)) {
-          const plan = passPlan({ protocol: 'speech', body, upstream, name: model.name, options, headers: NO_HEADERS })
+          const plan = passPlan({
+            protocol: 'speech',
+            root: endpoint.apiRoot,
+            body,
+            upstream,
+            name: model.name,
+            options,
+            headers: NO_HEADERS,
+          })
           return { ...plan, units }
         }
         return operationOf(endpoint.dialect, 'speech')(speechOf({ ...options, ...body.fields }, upstream))

@@ -23,7 +23,8 @@ export function prepareText(protocol: Protocol, { models, heartbeatMs }: FacePar
     return {
       model,
       protocol,
-      planAt: ({ upstream }, { options }) => passPlan({ protocol, body, upstream, name: model.name, options, headers }),
+      planAt: ({ endpoint, upstream }, { options }) =>
+        passPlan({ protocol, root: endpoint.apiRoot, body, upstream, name: model.name, options, headers }),
       life: stream === true ? lifeOf(protocol, heartbeatMs, visit.envelope.id) : null,
     }
   }

@@ -53,7 +53,7 @@ interface Heard extends FormAudio {
 function planOf(visit: Visit, protocol: Protocol, { form, audio, model: name }: Heard, { endpoint, upstream }: Place): Plan {
   if (passesThrough(endpoint.dialect)) {
     const fields = [...Object.entries(form.options.values()), ...form.others]
-    return passTranscription({ protocol, fields, upstream, name }, audio)
+    return passTranscription({ protocol, root: endpoint.apiRoot, fields, upstream, name }, audio)
   }
   const words = form.others.some(([field, value]) => field.startsWith('timestamp_granularities') && value === 'word')
   if (words)

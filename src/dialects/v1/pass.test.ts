@@ -7,6 +7,7 @@ const passing = (text: string, over: Partial<Passing> = {}): Passing => {
   const bytes = Buffer.from(text)
   return {
     protocol: 'chat',
+    root: '/v1',
     body: { bytes, keys: scanObject(bytes), fields: JSON.parse(text) as Record<string, unknown> },
     upstream: null,
     name: 'fast',
@@ -43,6 +44,13 @@ describe('the body of a request that passes', () => {
     if (changed) expect(body.stream_options?.include_usage).toBe(true)
     else expect(sent(passPlan(passing(text)))).toBe(text)
     if (text.includes('other')) expect(body.stream_options?.other).toBe(1)
+  })
+
+  it.each([
+    ['/v1', '/v1/chat/completions'],
+    ['', '/chat/completions'],
+  ])('goes below %j of its endpoint', (root, path) => {
+    expect(passPlan(passing('{"model":"m"}', { root })).request.path).toBe(path)
   })
 
   it('leaves protocols alone that tell counts by themselves', () => {

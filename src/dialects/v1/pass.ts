@@ -13,6 +13,8 @@ import { secondsIn, unitsIn } from './usage.ts'
 /** The same protocol on both sides: the bytes pass, but for what must change. */
 export interface Passing {
   readonly protocol: Protocol
+  /** What stands there for `/v1`: some providers have the protocol under a path of their own. */
+  readonly root: string
   readonly body: ReadBody
   /** The model's name there; null leaves the caller's. */
   readonly upstream: string | null
@@ -54,6 +56,7 @@ const NATIVE: ReadonlySet<DialectName> = new Set(['openai', 'ollama', 'anthropic
 export const passesThrough = (dialect: DialectName): boolean => NATIVE.has(dialect)
 
 export const v1Path = (protocol: Protocol): string => PATHS[protocol]
+export const v1PathAt = (root: string, protocol: Protocol): string => root + PATHS[protocol].slice('/v1'.length)
 
 export function passPlan(passing: Passing): Plan {
   const { protocol, body, headers } = passing
@@ -63,7 +66,7 @@ export function passPlan(passing: Passing): Plan {
   const plan = {
     request: {
       method: 'POST',
-      path: PATHS[protocol],
+      path: v1PathAt(passing.root, protocol),
       headers: { 'content-type': 'application/json', ...headers },
       body: edited(body.bytes, edits),
     },
