@@ -9,14 +9,14 @@ import { askSocket } from './socket.ts'
 
 export async function keyProgram(): Promise<Command> {
   const { keyCommand } = await import('./key.ts')
-  return keyCommand(openAdmin)
+  return keyCommand(() => openAdmin('key'))
 }
 
 /**
  * The running gateway, found by its socket; or, when none runs, the same house opened here for the length of the command. Either way
- * there is one writer, one chain and one set of rules.
+ * there is one writer, one chain and one set of rules. `command` is what the ledger says was started.
  */
-export async function openAdmin(): Promise<AdminClient> {
+export async function openAdmin(command: string): Promise<AdminClient> {
   const places = pathsOrExplain()
   const { dataDir } = places
   const socket = join(dataDir, 'portcullis.sock')
@@ -27,11 +27,9 @@ export async function openAdmin(): Promise<AdminClient> {
     import('../kernel/index.ts'),
   ])
   const log = createLog('error', process.stderr)
-  const house = await openHouse(loadOrExplain(), { log, clock: systemClock, command: 'key', keysWhenNeeded: true }).catch(
-    (thrown: unknown) => {
-      throw explainPlaces(thrown, places)
-    },
-  )
+  const house = await openHouse(loadOrExplain(), { log, clock: systemClock, command, keysWhenNeeded: true }).catch((thrown: unknown) => {
+    throw explainPlaces(thrown, places)
+  })
   return clientOf(house.socket, dataDir, () => house.close())
 }
 

@@ -1,5 +1,6 @@
 import {
-  type CreateKeyInput,
+  type CreateKeyBody,
+  type EditKeyBody,
   type ImportKeysAnswer,
   importKeysAnswer,
   type KeyView,
@@ -30,7 +31,7 @@ export interface RotateOptions {
   readonly idempotencyKey?: string
 }
 
-export const generateKey = (client: AdminClient, input: CreateKeyInput): Promise<KeyWithSecret> =>
+export const generateKey = (client: AdminClient, input: CreateKeyBody): Promise<KeyWithSecret> =>
   ask(client, keyWithSecret, 'POST', KEYS, input)
 
 /** Page after page, so that neither the gateway nor this process ever holds all of many keys at once. */
@@ -58,6 +59,9 @@ export async function listKeys(client: AdminClient, options: ListOptions): Promi
 }
 
 export const showKey = (client: AdminClient, id: string): Promise<KeyView> => ask(client, keyView, 'GET', pathOf(id))
+
+export const editKey = (client: AdminClient, id: string, body: EditKeyBody): Promise<KeyView> =>
+  ask(client, keyView, 'PATCH', pathOf(id), body)
 
 export const disableKey = (client: AdminClient, id: string, now: boolean): Promise<KeyView> =>
   ask(client, keyView, 'POST', `${pathOf(id)}/disable`, { now })

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { KeyView } from '../contract/index.ts'
 import { disableKey, enableKey, importKeys, keyFileAt } from './key-actions.ts'
 import { changed, type Frame, ID, json, jsonOption, printer } from './key-frame.ts'
 import { say } from './key-io.ts'
@@ -32,11 +33,17 @@ export function addEnable(key: Command, { run, io }: Frame): void {
       run(async (client) => {
         const view = await enableKey(client, id)
         if (options.json) json(io, client, view)
-        else say(io, `enabled ${view.id} (${view.user})${view.state === 'expired' ? ', but it has expired and stays shut' : ''}`)
+        else say(io, `enabled ${view.id} (${view.user})${STAYS_SHUT[view.state]}`)
         changed(client, io)
         return EXIT.done
       }),
     )
+}
+
+const STAYS_SHUT: Readonly<Record<KeyView['state'], string>> = {
+  active: '',
+  expired: ', but it has expired and stays shut',
+  disabled: ', but its user is disabled, and it stays shut until that is over',
 }
 
 export function addImport(key: Command, { run, io }: Frame): void {

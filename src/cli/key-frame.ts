@@ -1,6 +1,7 @@
-import { InvalidArgumentError, Option } from 'commander'
+import { Option } from 'commander'
 import type { AdminClient } from './key-client.ts'
 import { type Io, remark, say } from './key-io.ts'
+import { EXIT, Exit } from './terminal.ts'
 
 /** What every command is given: where it reads and writes, and how it reaches the store. */
 export interface Frame {
@@ -33,10 +34,9 @@ export const ID = 'key id, or the start of it where only one key starts so'
 /** Tables and colours take a while to load, which programs need not wait for. */
 export const printer = () => import('./key-print.ts')
 
-export function wholeNumber(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (!/^\d{1,9}$/.test(text) || value < min || value > max) throw new InvalidArgumentError(`want a whole number from ${min} to ${max}.`)
-    return value
-  }
+/** An edit that says nothing is a mistake: somebody forgot what they wanted to change. */
+export function somethingSaid<Body extends object>(body: Body): Body {
+  if (Object.values(body).every((value) => value === undefined))
+    throw new Exit(EXIT.usage, 'Say what to change; --help lists what there is')
+  return body
 }

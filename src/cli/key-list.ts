@@ -21,19 +21,29 @@ export async function listTable(client: AdminClient, io: Io, flags: ListFlags): 
   if (shown < total) await write(foot(shown, total))
 }
 
-/** One JSON value, as `JSON.stringify` would indent it, of which no more than a page is held at a time. */
 export async function listJson(client: AdminClient, io: Io, flags: ListFlags): Promise<void> {
+  let total = 0
+  async function* items() {
+    for await (const page of keyPages(client, flags)) {
+      total = page.total ?? total
+      yield page.keys
+    }
+  }
+  await writeJsonList(io, 'keys', items(), () => ({ total, store: client.store }))
+}
+
+/** One JSON value, as `JSON.stringify` would indent it, of which no more than a page is held at a time; `rest` stands behind the list. */
+export async function writeJsonList(io: Io, name: string, pages: AsyncIterable<readonly object[]>, rest: () => object): Promise<void> {
   const write = writer(io)
-  let [before, total] = ['{\n  "keys": [', 0]
-  for await (const page of keyPages(client, flags)) {
-    total = page.total ?? total
+  let before = `{\n  "${name}": [`
+  for await (const page of pages) {
     let text = ''
-    for (const key of page.keys) {
-      text += `${before}\n    ${JSON.stringify(key, null, 2).replaceAll('\n', '\n    ')}`
+    for (const item of page) {
+      text += `${before}\n    ${JSON.stringify(item, null, 2).replaceAll('\n', '\n    ')}`
       before = ','
     }
     if (!(await write(text))) return
   }
   const end = before === ',' ? '\n  ]' : `${before}]`
-  await write(`${end},\n  "total": ${total},\n  "store": ${JSON.stringify(client.store)}\n}\n`)
+  await write(`${end},${JSON.stringify(rest(), null, 2).slice(1)}\n`)
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { showKey, validateKey } from './key-actions.ts'
-import { type Frame, ID, json, jsonOption, printer, wholeNumber } from './key-frame.ts'
+import { wholeNumber } from './key-flags.ts'
+import { type Frame, ID, json, jsonOption, printer } from './key-frame.ts'
 import { type Io, readPiped, say } from './key-io.ts'
 import { type ListFlags, listJson, listTable } from './key-list.ts'
 import { EXIT, Exit } from './terminal.ts'

@@ -1,22 +1,16 @@
 import * as clack from '@clack/prompts'
 import pc from 'picocolors'
-import type { CreateKeyInput, KeyView, KeyWithSecret } from '../contract/index.ts'
-import { LIMITS, parseRate, rightsOf, visible } from '../kernel/index.ts'
+import type { CreateKeyBody, KeyWithSecret } from '../contract/index.ts'
+import { LIMITS, visible } from '../kernel/index.ts'
 import * as actions from './key-actions.ts'
 import type { AdminClient } from './key-client.ts'
+import { busy, type Desk, GivenUp, pickKey, text } from './key-desk.ts'
 import type { Io } from './key-io.ts'
-import { importText, keyText, rightsText, verdictText } from './key-print.ts'
+import { edit } from './key-menu-edit.ts'
+import { importText, keyText, verdictText } from './key-print.ts'
+import { pickExpiry, pickRights, wrongRate, wrongUser } from './key-questions.ts'
 import { KeyTable } from './key-table.ts'
 import { EXIT, Exit } from './terminal.ts'
-
-/** A step that was given up with Ctrl-C or Escape: back to the menu, and out of it from there. */
-class GivenUp extends Error {}
-
-interface Desk {
-  readonly client: AdminClient
-  readonly io: Io
-  readonly streams: { readonly input: Io['input']; readonly output: Io['output'] }
-}
 
 type Errand = (desk: Desk) => Promise<void>
 
@@ -24,6 +18,7 @@ const ERRANDS: Readonly<Record<string, { readonly label: string; readonly hint: 
   generate: { label: 'Generate a key', hint: 'for a person, a program or a device', go: generate },
   list: { label: 'List keys', hint: 'active ones, newest first', go: list },
   show: { label: 'Show a key', hint: 'rights, limits, last use', go: show },
+  edit: { label: 'Edit a key', hint: 'what it may do; its secret stays as it is', go: edit },
   disable: { label: 'Disable a key', hint: 'it stops at once', go: disable },
   enable: { label: 'Enable a key', hint: 'let a disabled one in again', go: enable },
   rotate: { label: 'Rotate a key', hint: 'new secret, the old one works on for a while', go: rotate },
@@ -68,7 +63,7 @@ async function choice({ streams }: Desk): Promise<Errand | null> {
 }
 
 async function generate(desk: Desk): Promise<void> {
-  const input: CreateKeyInput = {
+  const input: CreateKeyBody = {
     user: await text(desk, { message: 'Whose key is it?', placeholder: 'ada', wrong: wrongUser }),
     rights: await pickRights(desk),
     description: await text(desk, { message: 'What is it for?', placeholder: 'optional, such as: laptop' }),
@@ -79,44 +74,6 @@ async function generate(desk: Desk): Promise<void> {
     concurrency: LIMITS.keyConcurrencyDefault,
   }
   showNewKey(desk, await busy(desk, 'Hashing', actions.generateKey(desk.client, input)))
-}
-
-async function pickRights(desk: Desk): Promise<string[]> {
-  const picked = await clack.multiselect({
-    message: 'What may it use? (space selects, enter goes on)',
-    options: [
-      { value: 'chat', label: 'chat', hint: 'text and embeddings' },
-      { value: 'tts', label: 'tts', hint: 'speech' },
-      { value: 'image', label: 'image', hint: 'pictures' },
-      { value: 'whisper', label: 'whisper', hint: 'transcription' },
-      { value: 'observe', label: 'observe', hint: '/status and /metrics' },
-      { value: 'other', label: 'other', hint: 'manage:chat, use:<service> …' },
-    ],
-    required: true,
-    ...desk.streams,
-  })
-  if (clack.isCancel(picked)) throw new GivenUp()
-  const words = picked.filter((word) => word !== 'other')
-  if (words.length === picked.length) return words
-  const others = await text(desk, { message: 'Which others?', placeholder: 'manage:chat, use:rerank', wrong: wrongRights })
-  return [...words, ...splitWords(others)]
-}
-
-async function pickExpiry(desk: Desk): Promise<number | null> {
-  const days = await clack.select({
-    message: 'When does it expire?',
-    options: [
-      { value: 0, label: 'never' },
-      { value: 30, label: 'in 30 days' },
-      { value: 90, label: 'in 90 days' },
-      { value: 365, label: 'in a year' },
-      { value: -1, label: 'other' },
-    ],
-    ...desk.streams,
-  })
-  if (clack.isCancel(days)) throw new GivenUp()
-  if (days >= 0) return days || null
-  return Number(await text(desk, { message: 'In how many days?', placeholder: '7', wrong: wrongDays }))
 }
 
 /** What fits on a screen; one page. */
@@ -192,64 +149,9 @@ async function importFile(desk: Desk): Promise<void> {
   clack.log.message(importText(report), desk.streams)
 }
 
-/** A key to choose by typing part of its id, user or description. */
-async function pickKey(desk: Desk, suits: (key: KeyView) => boolean): Promise<KeyView> {
-  const keys = await actions.listKeys(desk.client, { all: true })
-  const found = keys.filter(suits)
-  if (found.length === 0) throw new Exit(EXIT.negative, 'There is no such key')
-  const picked = await clack.autocomplete({
-    message: 'Which key? (type to search)',
-    options: found.map((key) => ({
-      value: key.id,
-      label: `${key.id}  ${visible(key.user)}`,
-      hint: `${key.state}, ${rightsText(key.rights)}  ${visible(key.description)}`,
-    })),
-    maxItems: 10,
-    ...desk.streams,
-  })
-  const key = clack.isCancel(picked) ? undefined : found.find(({ id }) => id === picked)
-  if (!key) throw new GivenUp()
-  return key
-}
-
 function showNewKey({ io, streams }: Desk, made: KeyWithSecret): void {
   clack.note(keyText(made, io.clock.nowMs()), `key ${made.id}`, streams)
   clack.log.success('Keep it now: it is stored only as a hash and cannot be shown again.', streams)
   // Outside of any frame and guide, so that a triple click selects the key and nothing else.
   io.output.write(`\n${made.api_key}\n\n`)
-}
-
-async function busy<T>({ streams }: Desk, message: string, work: Promise<T>): Promise<T> {
-  const spinner = clack.spinner(streams)
-  spinner.start(message)
-  try {
-    const result = await work
-    spinner.stop(pc.dim(message))
-    return result
-  } catch (thrown) {
-    spinner.error('It did not work')
-    throw thrown
-  }
-}
-
-interface Question {
-  readonly message: string
-  readonly placeholder: string
-  readonly wrong?: (answer: string) => string | undefined
-}
-
-async function text({ streams }: Desk, { message, placeholder, wrong }: Question): Promise<string> {
-  const answer = await clack.text({ message, placeholder, validate: (value) => wrong?.((value ?? '').trim()), ...streams })
-  if (clack.isCancel(answer)) throw new GivenUp()
-  return (answer ?? '').trim()
-}
-
-const splitWords = (words: string) => words.split(/[\s,]+/).filter((word) => word !== '')
-const wrongUser = (name: string) => (/^[\p{L}\p{N}._@+-]{1,64}$/u.test(name) ? undefined : 'letters, digits and . _ @ + - only')
-const wrongRate = (rate: string) => (rate === '' || parseRate(rate) ? undefined : 'want 60/m, 1000/h or 5000/d')
-const wrongDays = (days: string) => (/^[1-9]\d{0,4}$/.test(days) && Number(days) <= 36_500 ? undefined : 'want a whole number of days')
-const wrongRights = (words: string) => {
-  const wrong = splitWords(words).find((word) => rightsOf(word) === null)
-  if (wrong !== undefined) return `"${wrong}" is no right`
-  return splitWords(words).length > 0 ? undefined : 'name at least one'
 }

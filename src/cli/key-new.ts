@@ -1,50 +1,54 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import type { KeyWithSecret } from '../contract/index.ts'
-import { LIMITS, parseRate, rightsOf } from '../kernel/index.ts'
+import { LIMITS } from '../kernel/index.ts'
 import { generateKey, parseGrace, rotateKey } from './key-actions.ts'
 import type { AdminClient } from './key-client.ts'
-import { changed, type Frame, ID, json, jsonOption, printer, wholeNumber } from './key-frame.ts'
+import {
+  type LimitFlags,
+  limitFields,
+  orNone,
+  type ReachFlags,
+  rate,
+  reachFields,
+  rightWords,
+  wholeNumber,
+  withReach,
+  withSpending,
+} from './key-flags.ts'
+import { changed, type Frame, ID, json, jsonOption, printer } from './key-frame.ts'
 import { type Io, remark, say } from './key-io.ts'
 import { EXIT } from './terminal.ts'
 
 export function addGenerate(key: Command, { run, io }: Frame): void {
-  key
+  const generate = key
     .command('generate')
     .description('make a key; it is shown once')
     .requiredOption('-u, --user <name>', 'whose key it is')
     .requiredOption(
       '-s, --service <rights>',
       'what it may use: chat, tts, image, whisper, all, manage:<service>, use:<service>, observe',
-      collectRights,
+      rightWords,
     )
     .option('-d, --description <text>', 'what it is for', '')
     .option('-e, --expires <days>', 'days until it expires (default: never)', wholeNumber(1, 36_500))
-    .option('--rate <rate>', 'calls allowed, such as 60/m, 1000/h or 5000/d (default: no limit)', checkRate)
-    .option('--concurrency <n>', 'requests at the same time, 0 for no limit', wholeNumber(0, 100_000), LIMITS.keyConcurrencyDefault)
+    .option('--rate <rate>', 'calls allowed, such as 60/m, 1000/h or 5000/d (default: no limit)', orNone(rate))
+    .option('--concurrency <n>', 'requests at the same time, 0 for no limit', orNone(wholeNumber(0, 100_000)), LIMITS.keyConcurrencyDefault)
+  withReach(withSpending(generate))
     .addOption(jsonOption())
-    .action((options: GenerateOptions) =>
+    .action(({ user, service: rights, description, expires, json: asJson = false, ...flags }: GenerateOptions) =>
       run(async (client) => {
-        const made = await generateKey(client, {
-          user: options.user,
-          rights: options.service,
-          description: options.description,
-          expires_days: options.expires ?? null,
-          rate: options.rate ?? null,
-          concurrency: options.concurrency,
-        })
-        await showNewKey(io, client, made, options.json ?? false)
+        const body = { user, rights, description, expires_days: expires ?? null, ...limitFields(flags), ...reachFields(flags) }
+        await showNewKey(io, client, await generateKey(client, body), asJson)
         return EXIT.done
       }),
     )
 }
 
-interface GenerateOptions {
+interface GenerateOptions extends LimitFlags, ReachFlags {
   readonly user: string
   readonly service: string[]
   readonly description: string
   readonly expires?: number
-  readonly rate?: string
-  readonly concurrency: number
   readonly json?: boolean
 }
 
@@ -78,25 +82,6 @@ async function showNewKey(io: Io, client: AdminClient, made: KeyWithSecret, asJs
     say(io, made.api_key)
   }
   changed(client, io)
-}
-
-function collectRights(text: string, before: string[] | undefined): string[] {
-  const words = text
-    .split(',')
-    .map((word) => word.trim())
-    .filter((word) => word !== '')
-  const wrong = words.find((word) => rightsOf(word) === null)
-  if (wrong !== undefined || words.length === 0) {
-    throw new InvalidArgumentError(
-      `"${wrong ?? text}" is no right; known are chat, tts, image, whisper, all, observe, manage:<service>, use:<service>.`,
-    )
-  }
-  return [...(before ?? []), ...words]
-}
-
-function checkRate(text: string): string {
-  if (parseRate(text) === null) throw new InvalidArgumentError('want a rate such as 60/m, 1000/h or 5000/d.')
-  return text.trim()
 }
 
 function checkGrace(text: string): number {

@@ -27,25 +27,60 @@ const PLAIN = {
   style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
 }
 
-export function keyText(key: KeyView, nowMs: number): string {
+/** Names and values, one under the other; what has no value is left out. */
+export function details(rows: readonly (readonly [string, string])[]): string {
   const table = new Table(PLAIN)
-  const rows: readonly (readonly [string, string])[] = [
+  for (const [name, value] of rows) if (value !== '') table.push([pc.dim(name), value])
+  return trimmed(table.toString())
+}
+
+export function keyText(key: KeyView, nowMs: number): string {
+  return details([
     ['id', key.legacy ? `${key.id} (imported)` : key.id],
     ['user', visible(key.user)],
     ['rights', rightsText(key.rights)],
-    ['state', stateText(key) + (key.disabled_at === null ? '' : ` since ${when(key.disabled_at, nowMs)}`)],
+    ['state', stateText(key, nowMs)],
     ['description', visible(key.description)],
-    ['rate', key.rate ?? 'no limit'],
-    ['concurrency', key.concurrency === 0 ? 'no limit' : `${key.concurrency} at a time`],
+    ...limitRows(key),
+    ['models', listText(key.models)],
+    ['networks', listText(key.networks)],
+    ['content', key.log_content ? 'prompts and answers are kept' : ''],
     ['created', when(key.created_at, nowMs) ?? ''],
     ['expires', when(key.expires_at, nowMs) ?? 'never'],
     ['last used', when(key.last_used_at, nowMs) ?? 'never'],
     ['rotated', when(key.rotated_at, nowMs) ?? 'never'],
-  ]
-  for (const [name, value] of rows) if (value !== '') table.push([pc.dim(name), value])
-  if (key.old_secret_until !== null) table.push([pc.dim('old secret'), `works until ${when(key.old_secret_until, nowMs)}`])
-  return trimmed(table.toString())
+    ['old secret', key.old_secret_until === null ? '' : `works until ${when(key.old_secret_until, nowMs)}`],
+  ])
 }
+
+/** What most keys have not, in a few words for a table. */
+export function extrasText(key: KeyView): string {
+  const parts = [
+    key.models && `models ${listText(key.models)}`,
+    key.networks && `from ${listText(key.networks)}`,
+    key.tokens_per_minute === null ? '' : `${key.tokens_per_minute} tokens/min`,
+    budgetText(key),
+    key.log_content ? 'content kept' : '',
+  ]
+  return parts.filter((part) => part).join('; ')
+}
+
+/** What a key and a user have alike. */
+type Limited = Pick<KeyView, 'rate' | 'concurrency' | 'tokens_per_minute' | 'budget_day' | 'budget_month'>
+
+export const limitRows = (limits: Limited): readonly (readonly [string, string])[] => [
+  ['rate', limits.rate ?? 'no limit'],
+  ['concurrency', limits.concurrency === 0 ? 'no limit' : `${limits.concurrency} at a time`],
+  ['tokens', limits.tokens_per_minute === null ? '' : `${limits.tokens_per_minute} a minute`],
+  ['budget', budgetText(limits)],
+]
+
+export function budgetText({ budget_day, budget_month }: Limited): string {
+  const parts = [budget_day === null ? '' : `${budget_day} a day`, budget_month === null ? '' : `${budget_month} a month`]
+  return parts.filter((part) => part !== '').join(', ')
+}
+
+const listText = (list: readonly string[] | null): string => visible((list ?? []).join(' '))
 
 const VERDICTS: Readonly<Record<string, string>> = {
   malformed: 'it is neither a key of this gateway nor a key id',
@@ -54,6 +89,7 @@ const VERDICTS: Readonly<Record<string, string>> = {
   wrong_secret: 'its key id is known, but its secret is wrong',
   rotated_out: 'its secret was replaced by a rotation, and the grace period is over',
   disabled: 'it is disabled',
+  user_disabled: 'its user is disabled',
   expired: 'it has expired',
   unusable_hash: 'its stored hash cannot be used; see the log',
 }
@@ -87,7 +123,11 @@ export function rightsText(rights: readonly string[]): string {
   return visible([...words, ...CAPABILITIES.filter((one) => left.delete(one)), ...left].join(' '))
 }
 
-const stateText = ({ state }: KeyView) => STATE_COLOURS[state](state)
+function stateText({ state, disabled_at }: KeyView, nowMs: number): string {
+  const word = STATE_COLOURS[state](state)
+  if (state !== 'disabled') return word
+  return disabled_at === null ? `${word}, because its user is` : `${word} since ${when(disabled_at, nowMs)}`
+}
 
 const UNITS = [
   ['d', 86_400_000],

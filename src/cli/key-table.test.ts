@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { KeyView } from '../contract/index.ts'
-import { KeyTable, width } from './key-table.ts'
+import { width } from './key-columns.ts'
+import { KeyTable } from './key-table.ts'
 
 const NOW_MS = Date.parse('2026-11-21T12:00:00Z')
 const key = (over: Partial<KeyView> = {}): KeyView => ({
@@ -40,6 +41,20 @@ describe('the table of keys', () => {
     expect(plain(table.page({ keys: [key({ user: 'a-longer-name' })], total: null }))).toBe(
       'abcdefghijkl  a-longer-name  chat    active  2026-12-21 12:00 UTC (in 30 d)  never      laptop',
     )
+  })
+
+  it('has a column for what bounds a key only where a key of the first page is bounded', () => {
+    const bounded = key({
+      models: ['llama*', 'gpt-4'],
+      networks: ['10.0.0.0/8'],
+      tokens_per_minute: 5,
+      budget_day: '1.00',
+      log_content: true,
+    })
+    const lines = plain(new KeyTable(NOW_MS).page({ keys: [key(), bounded], total: 2 })).split('\n')
+    expect(lines[0]).toMatch(/LAST USED {2}BOUNDS +DESCRIPTION$/)
+    expect(lines[1]).toMatch(/never +laptop$/)
+    expect(lines[2]).toContain('models llama* gpt-4; from 10.0.0.0/8; 5 tokens/min; 1.00 a day; content kept  laptop')
   })
 
   it('shows what callers wrote without obeying it', () => {

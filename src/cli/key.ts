@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { addDisable, addEnable, addImport } from './key-change.ts'
 import type { AdminClient } from './key-client.ts'
+import { addEdit } from './key-edit.ts'
 import { type Frame, frameOf } from './key-frame.ts'
 import { type Io, terminal } from './key-io.ts'
 import { addList, addShow, addValidate } from './key-look.ts'
@@ -9,11 +10,11 @@ import { EXIT, Exit } from './terminal.ts'
 
 export type { AdminClient } from './key-client.ts'
 
-const COMMANDS = [addGenerate, addList, addShow, addDisable, addEnable, addRotate, addValidate, addImport]
+const COMMANDS = [addGenerate, addList, addShow, addEdit, addDisable, addEnable, addRotate, addValidate, addImport]
 
 /** `portcullis key …`, and a menu when it is given nothing. `open` reaches the running gateway, or the store itself when none runs. */
 export function keyCommand(open: () => Promise<AdminClient>, io: Io = terminal): Command {
-  const key = new Command('key').description('create, list, disable, rotate and validate keys')
+  const key = new Command('key').description('create, list, edit, disable, rotate and validate keys')
   const frame = frameOf(open, io)
   key.action(() => menu(key, frame))
   for (const add of COMMANDS) add(key, frame)

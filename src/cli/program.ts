@@ -12,9 +12,10 @@ const COMMANDS: Readonly<Record<string, Row>> = {
   serve: { summary: 'run the gateway', load: async () => (await import('./serve.ts')).serveCommand() },
   demo: { summary: 'run it with stand-in backends, to see what it does', load: async () => (await import('./demo.ts')).demoCommand() },
   key: {
-    summary: 'create, list, disable, rotate and validate keys',
+    summary: 'create, list, edit, disable, rotate and validate keys',
     load: async () => (await import('./house-client.ts')).keyProgram(),
   },
+  user: { summary: 'add, list, edit, credit, disable and delete users', load: async () => (await import('./user.ts')).userProgram() },
   audit: { summary: 'verify, follow and export the ledger', load: async () => (await import('./paths.ts')).auditProgram() },
   report: {
     summary: 'what happened, and what looks like an attack',

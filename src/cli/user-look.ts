@@ -1,0 +1,66 @@
+import type { Command } from 'commander'
+import type { AdminClient } from './key-client.ts'
+import { wholeNumber } from './key-flags.ts'
+import { type Frame, json, jsonOption } from './key-frame.ts'
+import { type Io, say, writer } from './key-io.ts'
+import { writeJsonList } from './key-list.ts'
+import { EXIT } from './terminal.ts'
+import { showUser, type UserListOptions, userPages } from './user-actions.ts'
+import { USER, userPrinter } from './user-frame.ts'
+
+export function addList(user: Command, { run, io }: Frame): void {
+  user
+    .command('list')
+    .description('active users, by name')
+    .option('--all', 'disabled users too', false)
+    .option('--limit <n>', 'how many at most (default: 100; with --json all)', wholeNumber(1, 999_999_999))
+    .addOption(jsonOption())
+    .action(({ json: asJson = false, ...flags }: UserListOptions & { json?: boolean }) =>
+      run(async (client) => {
+        await (asJson ? listJson : listTable)(client, io, flags)
+        return EXIT.done
+      }),
+    )
+}
+
+export function addShow(user: Command, { run, io }: Frame): void {
+  user
+    .command('show')
+    .description('all there is to know about one user')
+    .argument('<user>', USER)
+    .addOption(jsonOption())
+    .action((name: string, options: { json?: boolean }) =>
+      run(async (client) => {
+        const view = await showUser(client, name)
+        if (options.json) json(io, client, view)
+        else say(io, (await userPrinter()).userText(view, io.clock.nowMs()))
+        return EXIT.done
+      }),
+    )
+}
+
+/** A screen or two; who has more users and wants them all says so. */
+const TABLE_USERS = 100
+
+async function listTable(client: AdminClient, io: Io, flags: UserListOptions): Promise<void> {
+  const { UserTable, NO_USERS, moreUsers } = await userPrinter()
+  const table = new UserTable()
+  const write = writer(io)
+  let shown = 0
+  let next: string | null = null
+  for await (const page of userPages(client, { limit: TABLE_USERS, ...flags })) {
+    next = page.next
+    if (page.users.length === 0) continue
+    shown += page.users.length
+    if (!(await write(`${table.page(page.users)}\n`))) return
+  }
+  if (shown === 0) await write(`${NO_USERS}\n`)
+  if (next !== null) await write(moreUsers(shown))
+}
+
+async function listJson(client: AdminClient, io: Io, flags: UserListOptions): Promise<void> {
+  async function* items() {
+    for await (const { users } of userPages(client, flags)) yield users
+  }
+  await writeJsonList(io, 'users', items(), () => ({ store: client.store }))
+}
