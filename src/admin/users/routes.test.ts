@@ -36,7 +36,7 @@ describe('the user routes', () => {
         .filter(({ before, after }) => after !== '' && before !== after)
         .map(({ route, before, after }) => [route, before, after]),
     ).toEqual([
-      ['/admin/api/users', '', `${made.id} ada`],
+      ['/admin/api/users', '', `${made.id} ada 12.50`],
       ['/admin/api/users/:name', 'ada', `${made.id} zo\u00eb`],
       ['/admin/api/users/:name/credit', 'zo\u00eb', `${made.id} zo\u00eb -2.50`],
       ['/admin/api/users/:name', 'zo\u00eb', `${made.id} zo\u00eb`],

@@ -27,8 +27,9 @@ export function userRoutes({ identity, guard: admit }: UserRouteParts): Hono {
     .post(
       '/users',
       guard(writes('/users'), async (_c, _principal, body) => {
-        const user = await users.create(readInput(createUserInput, body))
-        return made(presentUser(user), ledgerName(user))
+        const input = readInput(createUserInput, body)
+        const user = await users.create(input)
+        return made(presentUser(user), ledgerName(user, input.balance))
       }),
     )
     .patch(
@@ -45,7 +46,7 @@ export function userRoutes({ identity, guard: admit }: UserRouteParts): Hono {
       '/users/:name/credit',
       guard(writes('/users/:name/credit', targetOf), async (c, _principal, body) => {
         const { amount, note } = readInput(creditInput, body)
-        return changedUser(await users.credit(nameOf(c), amount, note), formatMicro(amount))
+        return changedUser(await users.credit(nameOf(c), amount, note), amount)
       }),
     )
 }
@@ -55,8 +56,9 @@ const nameOf: Target = (c) => c.req.param('name') ?? ''
 const targetOf: Target = (c) => (USER_SHAPE.test(nameOf(c)) ? nameOf(c) : '[not a user]')
 const USER_SHAPE = /^[\p{L}\p{N}._@+-]{1,64}$/u
 
-/** Names change and are given anew; the id tells which user it was, then and later. */
-const ledgerName = ({ id, name }: UserInfo): string => `${id} ${name}`
-const changedUser = (user: UserInfo, what = ''): OwnerAnswer => changed(presentUser(user), `${ledgerName(user)} ${what}`.trimEnd())
+/** Names change and are given anew; the id tells which user it was, then and later. Money that is given or taken is in the ledger, too. */
+const ledgerName = ({ id, name }: UserInfo, micro: number | null = null): string =>
+  micro === null ? `${id} ${name}` : `${id} ${name} ${formatMicro(micro)}`
+const changedUser = (user: UserInfo, micro: number | null = null): OwnerAnswer => changed(presentUser(user), ledgerName(user, micro))
 
 const stopHow = (c: Context) => readInput(stopUserInput, c.req.query())
