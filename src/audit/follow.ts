@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { readHead, type SegmentHead, scanSegment } from './heads.ts'
+import { GENESIS } from './line.ts'
 import { rotatedSegments, segmentNumber } from './names.ts'
 import { expectedHash, recordOf, textOf } from './record.ts'
 import type { LedgerHead } from './types.ts'
@@ -37,6 +38,9 @@ export class LedgerGap extends Error {
 const TRIES_MAX = 20
 const TRY_AGAIN_MS = 50
 
+/** Before the first line of a ledger. */
+const NOTHING = { bytes: 0, hash: GENESIS }
+
 /**
  * What was written between two places of a ledger that is being written. Only acknowledged lines are read, each once: of a segment that a fault ended, up
  * to where its successor says it was good. Each line must be chained to the one before it, so that nothing is taken for the ledger that is not.
@@ -50,15 +54,15 @@ export async function* followLedger(
   let place = from
   while (place.seq < to.seq) {
     const next = place.segment === to.segment ? null : await successor(file, place)
-    const end = next?.open.previous?.bytes ?? to.bytes
-    if (place.bytes < end) {
-      for await (const batch of batchesWithin(file, place, end, options)) {
+    const end = next ? (next.open.previous ?? NOTHING) : to
+    if (place.bytes < end.bytes) {
+      for await (const batch of batchesWithin(file, place, end.bytes, options)) {
         place = batch.place
         yield batch
       }
-    } else if (next !== null && next.open.previous?.hash === place.hash && place.bytes === end) {
+    } else if (next !== null && end.hash === place.hash && place.bytes === end.bytes) {
       place = { ...place, segment: next.open.segment, bytes: 0 }
-    } else throw new LedgerGap(`${place.segment} ends at byte ${end}, or otherwise than it was read before sequence ${place.seq}`)
+    } else throw new LedgerGap(`${place.segment} ends at byte ${end.bytes}, or otherwise than it was read up to sequence ${place.seq}`)
   }
   if (place.seq > to.seq) throw new LedgerGap(`sequence ${place.seq} was read before, and the ledger ends at ${to.seq}`)
   if (place.hash !== to.hash) throw new LedgerGap(`the line of sequence ${to.seq} is another one than was read before`)
@@ -120,7 +124,7 @@ function successor(file: string, { segment, seq }: LedgerPlace): Promise<Segment
     const later = rotatedSegments(file).flatMap((one) => (one.number > number ? [one.path] : []))
     for (const path of [...later, file]) {
       const head = await headAt(path)
-      if (head?.open.previous?.segment === segment) return head
+      if (head && (head.open.previous?.segment ?? '') === segment) return head
     }
     return null
   })

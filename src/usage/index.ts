@@ -1,0 +1,21 @@
+export type {
+  Content,
+  ContentSealer,
+  Counts,
+  CrashedCharge,
+  FoundRequest,
+  KeptContent,
+  LoggedRequest,
+  RequestPage,
+  RequestsWanted,
+  Retention,
+  SpentRow,
+  Summary,
+  SummaryBy,
+  SummaryRow,
+  SummaryWanted,
+  Usage,
+  UsageLog,
+  UsageState,
+} from './types.ts'
+export { createUsage, type UsageParts } from './usage.ts'
