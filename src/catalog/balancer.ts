@@ -1,5 +1,5 @@
 import type { Clock } from '../kernel/index.ts'
-import { Breaker, type BreakerState } from './breaker.ts'
+import { Breaker, type BreakerState, type Failure } from './breaker.ts'
 import type { Endpoint, Place, Protocol } from './model.ts'
 
 /** How an endpoint stands at this moment, as others know it. */
@@ -10,7 +10,8 @@ export interface Standing {
   readonly up: boolean | null
 }
 
-export type Verdict = 'served' | 'failed' | 'undecided'
+/** What the end of a request says of its endpoint. */
+export type Verdict = 'served' | 'undecided' | Failure
 
 export interface BalancerParts {
   readonly clock: Pick<Clock, 'monoMs'>
@@ -77,13 +78,16 @@ export class Balancer {
   }
 
   ended(endpoint: Endpoint, verdict: Verdict): void {
-    let breaker = this.#breakers.get(endpoint.name)
-    if (breaker === undefined) {
-      if (verdict !== 'failed') return
-      breaker = new Breaker(this.#parts.clock)
-      this.#breakers.set(endpoint.name, breaker)
-    }
-    breaker[verdict]()
+    const breaker = this.#breakers.get(endpoint.name)
+    if (verdict === 'served') breaker?.served()
+    else if (verdict === 'undecided') breaker?.undecided()
+    else (breaker ?? this.#breakerOf(endpoint)).failed(verdict)
+  }
+
+  #breakerOf({ name }: Endpoint): Breaker {
+    const breaker = new Breaker(this.#parts.clock)
+    this.#breakers.set(name, breaker)
+    return breaker
   }
 
   stateOf(endpoint: Endpoint): BreakerState {

@@ -3,10 +3,22 @@ import { type Clock, LIMITS } from '../kernel/index.ts'
 /** `open` passes the endpoint over; `half-open` lets one request through, whose end decides. */
 export type BreakerState = 'closed' | 'open' | 'half-open'
 
-/** Passive ejection: an endpoint that failed several requests in a row is left alone for a while, twice as long each time its trial fails too. */
+/** How a request failed there. Nobody can cause a refused connection by what he asks; an answer 500, or none, one caller may get again and again by his own fault. */
+export interface Failure {
+  readonly caller: string
+  readonly isUnreachable: boolean
+}
+
+/**
+ * Passive ejection: an endpoint that failed several requests in a row is left alone for a while, twice as long each time its trial fails too. What one caller
+ * alone has met does not count against it, or he could keep everybody else out.
+ */
 export class Breaker {
   readonly #clock: Pick<Clock, 'monoMs'>
   #failures = 0
+  #unreachable = 0
+  #caller: string | null = null
+  #severalCallers = false
   #openUntilMs = 0
   #openMs = 0
   #trialRuns = false
@@ -37,15 +49,22 @@ export class Breaker {
 
   served(): void {
     this.#failures = 0
+    this.#unreachable = 0
+    this.#caller = null
+    this.#severalCallers = false
     this.#openMs = 0
     this.#trialRuns = false
   }
 
-  failed(): void {
+  failed({ caller, isUnreachable }: Failure): void {
     this.#failures += 1
+    if (isUnreachable) this.#unreachable += 1
+    if (this.#caller !== null && this.#caller !== caller) this.#severalCallers = true
+    this.#caller = caller
     const trial = this.#trialRuns
     this.#trialRuns = false
-    if (!trial && this.#failures < LIMITS.breakerFailures) return
+    const counted = this.#severalCallers ? this.#failures : this.#unreachable
+    if (!trial && counted < LIMITS.breakerFailures) return
     this.#openMs = Math.min(this.#openMs === 0 ? LIMITS.breakerOpenMs : this.#openMs * 2, LIMITS.breakerOpenMsMax)
     this.#openUntilMs = this.#clock.monoMs() + this.#openMs
   }

@@ -15,6 +15,8 @@ export interface WholeAnswer {
   readonly status: number
   readonly contentType: string
   readonly body: Buffer
+  /** When to come again, as the backend says it. */
+  readonly retryAfter?: string | undefined
 }
 
 export interface LocalAnswer {

@@ -38,8 +38,8 @@ export function createToModel(parts: ToModelParts): ToModel {
 const NOT_ACTED_ON: ReadonlySet<string> = new Set(['UPSTREAM_UNREACHABLE', 'UPSTREAM_BUSY', 'QUEUE_FULL'])
 const FAILURES: ReadonlySet<string> = new Set(['UPSTREAM_UNREACHABLE', 'UPSTREAM_DIED', 'UPSTREAM_TIMEOUT', 'UPSTREAM_REFUSED'])
 
-function verdictOf({ error, firstByteMs }: CarriageEnd): Verdict {
-  if (error !== undefined && FAILURES.has(error.code)) return 'failed'
+function verdictOf({ error, firstByteMs }: CarriageEnd, caller: string): Verdict {
+  if (error !== undefined && FAILURES.has(error.code)) return { caller, isUnreachable: error.code === 'UPSTREAM_UNREACHABLE' }
   return firstByteMs === undefined || error?.code === 'UPSTREAM_BUSY' ? 'undecided' : 'served'
 }
 
@@ -114,7 +114,7 @@ class Attempts {
     const { balancer, carrier } = this.#parts
     balancer.begun(endpoint)
     const end = await carrier.carry(this.#visit, endpoint, plan)
-    balancer.ended(endpoint, verdictOf(end))
+    balancer.ended(endpoint, verdictOf(end, this.#visit.principal?.id ?? ''))
     return { end, goesOn: end.tell !== undefined && NOT_ACTED_ON.has(end.tell.code) && canBeSentAgain(plan) }
   }
 

@@ -1,6 +1,6 @@
 import { closeMatches, type Model, type Models, type Protocol } from '../catalog/index.ts'
 import { v1Path } from '../dialects/index.ts'
-import { clip, GatewayError, type KeyPrincipal, LIMITS, namesModel, type Principal, withoutKeys } from '../kernel/index.ts'
+import { type Capability, clip, GatewayError, type KeyPrincipal, LIMITS, namesModel, type Principal, withoutKeys } from '../kernel/index.ts'
 
 const NAMED_MAX = 3
 
@@ -19,7 +19,7 @@ export function findModel(models: Models, principal: Principal | null, name: unk
     })
   }
   const model = models.find(name)
-  if (model === undefined || !mayUse(principal, model)) throw notFound(models, principal, name)
+  if (model === undefined || !mayUse(principal, model)) throw noSuchModel(models, principal, name)
   if (!serves(model, protocol)) throw unsuitable(models, principal, model, protocol)
   return model
 }
@@ -33,9 +33,19 @@ export function findImageModel(models: Models, principal: Principal | null, name
   )
 }
 
-export const serves = (model: Model, protocol: Protocol): boolean => model.places.some(({ endpoint }) => endpoint.speaks.has(protocol))
+/** What a model of a kind can be asked. Most that write also embed, and their endpoint knows. */
+const ASKED: Readonly<Record<Capability, readonly Protocol[]>> = {
+  text: ['chat', 'completions', 'responses', 'messages', 'embeddings'],
+  embedding: ['embeddings'],
+  speech: ['speech'],
+  transcription: ['transcriptions', 'translations'],
+  image: ['images', 'edits'],
+}
 
-function notFound(models: Models, principal: Principal | null, name: string): GatewayError {
+export const serves = (model: Model, protocol: Protocol): boolean =>
+  ASKED[model.capability].includes(protocol) && model.places.some(({ endpoint }) => endpoint.speaks.has(protocol))
+
+export function noSuchModel(models: Models, principal: Principal | null, name: string): GatewayError {
   const known = models.list().flatMap((model) => (mayUse(principal, model) ? [model.name] : []))
   const alike = closeMatches(name, known)
   const said = clip(withoutKeys(name), LIMITS.modelCharsMax)
@@ -51,7 +61,7 @@ function unsuitable(models: Models, principal: Principal | null, { name }: Model
   }
   const who = others.length > 0 ? `; ${others.join(', ')} could` : ', and no other model that this key may use does'
   return new GatewayError('MODEL_UNSUITABLE', {
-    detail: `No endpoint of "${name}" speaks ${v1Path(protocol)}${who}`,
-    reason: `no endpoint of the model speaks ${protocol}`,
+    detail: `The model "${name}" is not served at ${v1Path(protocol)}${who}`,
+    reason: `the model is not served for ${protocol}`,
   })
 }

@@ -1,7 +1,7 @@
 import type { Model, Models } from '../catalog/index.ts'
 import { jsonAnswer } from '../gate/index.ts'
-import { clip, GatewayError, LIMITS, type Principal, withoutKeys } from '../kernel/index.ts'
-import { mayUse } from './find-model.ts'
+import type { Principal } from '../kernel/index.ts'
+import { mayUse, noSuchModel } from './find-model.ts'
 
 const present = ({ name, createdMs, places }: Model) => ({
   id: name,
@@ -20,8 +20,6 @@ export const listModels = (models: Models, principal: Principal | null) =>
 /** `GET /v1/models/{id}`. */
 export function showModel(models: Models, principal: Principal | null, name: string) {
   const model = models.find(name)
-  if (model === undefined || !mayUse(principal, model)) {
-    throw new GatewayError('MODEL_NOT_FOUND', { detail: `There is no model "${clip(withoutKeys(name), LIMITS.modelCharsMax)}"` })
-  }
+  if (model === undefined || !mayUse(principal, model)) throw noSuchModel(models, principal, name)
   return jsonAnswer(200, present(model))
 }

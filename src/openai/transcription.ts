@@ -24,11 +24,7 @@ export function prepareTranscription(protocol: 'transcriptions' | 'translations'
     return {
       model,
       protocol,
-      planAt: (place) => {
-        const plan = planOf(visit, protocol, { ...heard, form, model: model.name }, place)
-        visit.discard = null // from now on the plan's body lets go of it
-        return plan
-      },
+      planAt: (place) => planOf(visit, protocol, { ...heard, form, model: model.name }, place),
       life: null,
     }
   }
@@ -42,6 +38,7 @@ function openForm(visit: Visit): FormReader {
     options: OPTIONS,
     keepsOthers: true,
     optionsKnown: false,
+    optionsMayFollow: true, // clients write them in whatever order
   })
 }
 

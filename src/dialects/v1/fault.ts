@@ -4,7 +4,9 @@ import type { WholeAnswer } from '../plan.ts'
 
 /** How OpenAI, Ollama, vLLM and others say that they do not have a model; other 404s mean that the route is not there. */
 const NO_MODEL = /model.*(?:not found|does not exist|not exist|not installed|unknown)|(?:not found|no such|unknown).*model/i
-const NO_MODEL_CODE = 'model_not_found'
+const NO_MODEL_CODES: ReadonlySet<string | undefined> = new Set(['model_not_found', 'not_found_error'])
+/** Seconds, or a date (RFC 9110, section 10.2.3). */
+const RETRY_AFTER = /^(?:\d{1,6}|[A-Z][a-z]{2}, [\w :]{20,24} GMT)$/
 
 /**
  * An endpoint's error, told in the gate's own shape: FastAPI and Flask answer in shapes that make clients print "no body". What the endpoint calls it goes on
@@ -13,13 +15,17 @@ const NO_MODEL_CODE = 'model_not_found'
 export function v1Fault(answer: WholeAnswer): GatewayError {
   const { status } = answer
   const hints = hintsIn(answer)
-  if (status === 404 && (hints?.code === NO_MODEL_CODE || NO_MODEL.test(sentenceOf(answer)))) {
+  if (status === 404 && (NO_MODEL_CODES.has(hints?.code) || NO_MODEL_CODES.has(hints?.type) || NO_MODEL.test(sentenceOf(answer)))) {
     return new GatewayError('UPSTREAM_NO_MODEL', {
       detail: `The endpoint does not have this model: ${sentenceOf(answer)}`,
       reason: 'status 404: no such model there',
     })
   }
   const fault = backendFault(answer)
+  const { retryAfter = '' } = answer
+  if (fault.code === 'UPSTREAM_BUSY' && RETRY_AFTER.test(retryAfter)) {
+    return new GatewayError(fault.code, { detail: fault.detail, reason: fault.reason, headers: { 'retry-after': retryAfter } })
+  }
   if (fault.code !== 'UPSTREAM_REJECTED' || hints === null) return fault
   return new GatewayError(fault.code, { detail: fault.detail, reason: fault.reason, hints })
 }

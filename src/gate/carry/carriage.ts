@@ -199,7 +199,12 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   }
 
   #answerCollected(collected: Collected): void {
-    const answer: WholeAnswer = { status: this.#status, contentType: this.#contentType, body: collected.body() }
+    const answer: WholeAnswer = {
+      status: this.#status,
+      contentType: this.#contentType,
+      body: collected.body(),
+      retryAfter: collected.headers['retry-after'],
+    }
     const { fault, reshape } = this.#plan
     this.#collected = null
     if (this.#isFault && fault !== undefined) throw fault(withoutCredential(answer, this.#backend))

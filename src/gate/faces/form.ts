@@ -13,6 +13,8 @@ export interface FormRules {
   readonly keepsOthers?: true
   /** True when the request has said its options elsewhere, so that the file need not wait for any. */
   readonly optionsKnown: boolean
+  /** True when options may follow the file, wherever the first of them stands. */
+  readonly optionsMayFollow?: true
 }
 
 export interface FormFile {
@@ -73,7 +75,7 @@ export class FormReader {
 
   /** True when options have come before the file: then it need not wait for any. */
   get optionsCameFirst(): boolean {
-    return this.#sawOption
+    return this.#sawOption && !this.#rules.optionsMayFollow
   }
 
   /** Nobody wants the rest. What still comes is thrown away, so that the caller can read its answer. */
@@ -121,13 +123,13 @@ export class FormReader {
     const { fileParts, options, keepsOthers } = this.#rules
     const name = Object.hasOwn(options, spelled) ? options[spelled] : undefined
     if (name === undefined && keepsOthers && OTHER_NAME.test(spelled) && !cut) {
-      if (this.#file !== null && this.#sawOption) return tooLate(spelled)
+      if (this.#file !== null && this.optionsCameFirst) return tooLate(spelled)
       this.others.push([spelled, value])
       return null
     }
     if (name === undefined) return invalid(unknownField(spelled, [...fileParts, ...Object.keys(options)]), UNKNOWN_FIELD)
     if (cut) return invalid(`${spelled}: is longer than ${LIMITS.formFieldBytesMax} bytes`)
-    return this.#file !== null && this.#sawOption ? tooLate(spelled) : this.options.add(spelled, name, value)
+    return this.#file !== null && this.optionsCameFirst ? tooLate(spelled) : this.options.add(spelled, name, value)
   }
 
   #onFinish(): void {

@@ -9,7 +9,7 @@ import { BUFFERED_BYTES } from './form.ts'
 /** A file put aside. It has no name any more, so it is gone when it is let go, even by a crash. */
 export interface SpooledFile {
   readonly bytes: number
-  /** Reads it once; when that is over, however it went, the file is let go. */
+  /** Reads it. When that is over, however it went, the file is let go; one that was never begun may be asked for again. */
   between(head: Buffer, tail: Buffer): Readable
   letGo(): void
 }
@@ -99,6 +99,8 @@ function framed(file: FileHandle, head: Buffer, tail: Buffer, letGo: () => void)
   }
   const body = Readable.from(parts(), { objectMode: false, highWaterMark: BUFFERED_BYTES })
   body.on('error', () => {}) // while it waits for a place at the backend nobody else listens
-  body.on('close', letGo)
+  body.on('close', () => {
+    if (body.readableDidRead) letGo()
+  })
   return body
 }

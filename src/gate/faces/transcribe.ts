@@ -34,6 +34,7 @@ export function transcribeFace({ dialect }: Service, { bodyBytesMax }: Route, { 
       optionsKnown: asked.size > 0,
     })
     const { audio, letGo } = await formAudio(form, spool, visit.principal?.id ?? '')
+    visit.discard = letGo
     try {
       const transcription = transcriptionOf(audio, asked.with(form.options))
       visit.model = transcription.model ?? ''
