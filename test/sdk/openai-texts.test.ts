@@ -103,7 +103,7 @@ describe("OpenAI's client", () => {
         expect(await client(model).models.retrieve(id)).toMatchObject({ id, object: 'model' })
       const fault = await thrown(client(model).models.retrieve('org/modell:7b'))
       expect(fault).toBeInstanceOf(OpenAI.NotFoundError)
-      expect(fault).toMatchObject({ code: 'model_not_found', message: expect.stringContaining('org/model:7b') })
+      expect(fault).toMatchObject({ code: 'model_not_found', message: expect.stringContaining('org/modell:7b') })
       const chat = await client(model).chat.completions.create({ model: 'org/model:7b', messages: [{ role: 'user', content: 'x' }] })
       expect(chat.model).toBe('org/model:7b')
     },

@@ -6,8 +6,8 @@ import { type GatewayUnderTest, startTestGateway } from './gateway.ts'
 import { type OpenaiBackend, openaiBackend } from './openai-backend.ts'
 import { until } from './until.ts'
 
-/** The same tests run against the backends themselves, which shows whose fault a failure is. */
-export const THROUGH_GATE = process.env.PORTCULLIS_SDK_GATE === '1'
+/** The same tests against the backends themselves show whose fault a failure is: PORTCULLIS_SDK_DIRECT=1. */
+export const THROUGH_GATE = process.env.PORTCULLIS_SDK_DIRECT !== '1'
 
 const PROVIDER_KEY = 'sk-provider-0001'
 const MESSAGES_KEY = 'messages-provider-0001'
@@ -38,7 +38,8 @@ export interface SdkScene {
   to(model: string): { readonly baseURL: string; readonly apiKey: string }
   /** The same for Anthropic's clients, which add `/v1` themselves. */
   toMessages(model: string): { readonly baseURL: string; readonly apiKey: string }
-  forget(): void
+  /** Backends behave again and remember nothing, and the gate, which leaves alone for a while what fails five times in a row, knows it. */
+  forget(): Promise<void>
   close(): Promise<void>
 }
 
@@ -63,7 +64,10 @@ export async function openSdkScene(env: Readonly<Record<string, string>> = {}): 
       if (gate !== null) return { baseURL: gate.url, apiKey: key }
       return { baseURL: model.startsWith('stand-in') ? standIns.ollama.url : letters.url, apiKey: MESSAGES_KEY }
     },
-    forget() {
+    async forget() {
+      open.forget()
+      letters.forget()
+      if (gate !== null) await Promise.all(SERVED.map((body) => serve(gate, key, body)))
       open.forget()
       letters.forget()
     },
@@ -74,6 +78,16 @@ export async function openSdkScene(env: Readonly<Record<string, string>> = {}): 
       if (faults.length > 0) throw new AggregateError(faults, 'a backend of the scene failed')
     },
   }
+}
+
+const SERVED = [
+  { path: '/v1/chat/completions', body: { model: 'scripted', messages: [{ role: 'user', content: 'Are you well?' }] } },
+  { path: '/v1/messages', body: { model: 'prose', max_tokens: 9, messages: [{ role: 'user', content: 'Are you well?' }] } },
+] as const
+
+async function serve({ port }: GatewayUnderTest, key: string, { path, body }: (typeof SERVED)[number]): Promise<void> {
+  const answer = await call(port, { path, key, body })
+  if (answer.status !== 200) throw new Error(`a backend that behaves was not reached: ${answer.status} ${answer.body}`)
 }
 
 async function openGate(

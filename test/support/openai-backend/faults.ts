@@ -39,9 +39,6 @@ export const proxyFault = (status: 502 | 503 | 504 = 502): Behaviour =>
 export const okFault = (): Behaviour =>
   json({ error: { message: 'The model is not loaded', type: 'server_error', param: null, code: null } })
 
-/** JSON that is cut, with a length that says it is whole. */
-export const halfJson = (): Behaviour => answer(200, '{"id":"chatcmpl-1","choices":[{"index":0,', { 'content-type': 'application/json' })
-
 /** An answer and the same again on one connection: the second waits there for whoever comes next. */
 export const duplicated =
   (value: unknown): Behaviour =>
