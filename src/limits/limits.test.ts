@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ManualClock, manualClock } from '../../test/support/clock.ts'
-import { asKeyId, asUserId, DEFAULT_TENANT, type KeyPrincipal, LIMITS, NO_LIMITS, parseRate, type Rate } from '../kernel/index.ts'
-import { createLimits, type Limits } from './index.ts'
-import { SlidingWindow } from './window.ts'
+import { keyOf, ownerOf, rateOf } from '../../test/support/limits.ts'
+import { type KeyPrincipal, LIMITS } from '../kernel/index.ts'
+import { createLimits, type Limits, NOTHING_USED } from './index.ts'
 
 let clock: ManualClock
 let limits: Limits
@@ -13,28 +13,12 @@ beforeEach(() => {
 })
 afterEach(() => limits.close())
 
-const rateOf = (text: string): Rate => {
-  const rate = parseRate(text)
-  if (rate === null) throw new Error(`${text} is no rate`)
-  return rate
-}
-
-const keyWith = (rate: string | null, concurrency: number, id = 'k'): KeyPrincipal => ({
-  tenant: DEFAULT_TENANT,
-  kind: 'key',
-  id: asKeyId(id),
-  user: 'ada',
-  rights: new Set(),
-  limits: { ...NO_LIMITS, rates: rate === null ? [] : [rateOf(rate)], concurrency },
-  owner: { id: asUserId('usr_1'), limits: NO_LIMITS },
-  models: null,
-  logContent: false,
-  oldSecret: false,
-})
+const keyWith = (rate: string | null, concurrency: number, id = 'k'): KeyPrincipal =>
+  keyOf(id, { rates: rate === null ? [] : [rateOf(rate)], concurrency }, ownerOf('usr_1'))
 
 const codeOf = (key: KeyPrincipal) => {
   try {
-    limits.reserve(key).release()
+    limits.enter(key).settle(NOTHING_USED)
     return 'in'
   } catch (thrown) {
     return thrown instanceof Error && 'code' in thrown ? thrown.code : thrown
@@ -64,11 +48,11 @@ describe('the rate of a key', () => {
   it.each([1, 3, 60])('of %i does not count the calls between that were refused after they had their place', (count) => {
     const key = keyWith(`${count}/m`, 0)
     const refused = () => {
-      const hold = limits.reserve(key)
+      const hold = limits.enter(key)
       clock.advance(1)
       hold.refuse()
       hold.refuse()
-      hold.release()
+      hold.settle(NOTHING_USED)
     }
     for (let n = 1; n <= count; n += 1) {
       refused()
@@ -80,7 +64,7 @@ describe('the rate of a key', () => {
 
   it('takes back the time of the refused call, not that of a later one', () => {
     const key = keyWith('3/m', 0)
-    const slow = [limits.reserve(key), limits.reserve(key)]
+    const slow = [limits.enter(key), limits.enter(key)]
     clock.advance(59_000)
     expect(codeOf(key)).toBe('in')
     for (const hold of slow) hold.refuse()
@@ -90,7 +74,7 @@ describe('the rate of a key', () => {
 
   it('takes nothing back for a refused call that has left the window', () => {
     const key = keyWith('1/s', 0)
-    const slow = limits.reserve(key)
+    const slow = limits.enter(key)
     clock.advance(1_000)
     expect(codeOf(key)).toBe('in')
     slow.refuse()
@@ -106,21 +90,21 @@ describe('the rate of a key', () => {
 
   it('does not count a call that concurrency refused', () => {
     const key = keyWith('2/m', 1)
-    const hold = limits.reserve(key)
+    const hold = limits.enter(key)
     expect(codeOf(key)).toBe('CONCURRENCY_LIMITED')
-    hold.release()
+    hold.settle(NOTHING_USED)
     expect(times(2, key)).toEqual(['in', 'RATE_LIMITED'])
   })
 
   it('names itself and when to come back, in whole seconds and never 0', () => {
     const key = keyWith('1/m', 0)
-    limits.reserve(key).release()
+    limits.enter(key).settle(NOTHING_USED)
     clock.advance(58_500)
-    expect(() => limits.reserve(key)).toThrow(
+    expect(() => limits.enter(key)).toThrow(
       expect.objectContaining({ code: 'RATE_LIMITED', headers: { 'retry-after': '2' }, detail: expect.stringContaining('1/m') }),
     )
     clock.advance(1_499)
-    expect(() => limits.reserve(key)).toThrow(expect.objectContaining({ headers: { 'retry-after': '1' } }))
+    expect(() => limits.enter(key)).toThrow(expect.objectContaining({ headers: { 'retry-after': '1' } }))
   })
 
   it('is shared by both secrets of a rotated key, and by no other key', () => {
@@ -151,29 +135,29 @@ describe('the rate of a key', () => {
 describe('the concurrency of a key', () => {
   it.each([1, 3, 100])('of %i takes one less and all of them, and not one more', (concurrency) => {
     const key = keyWith(null, concurrency)
-    const holds = Array.from({ length: concurrency - 1 }, () => limits.reserve(key))
-    const last = limits.reserve(key)
-    expect(() => limits.reserve(key)).toThrow(expect.objectContaining({ code: 'CONCURRENCY_LIMITED', status: 429 }))
-    last.release()
-    limits.reserve(key).release()
-    for (const hold of holds) hold.release()
+    const holds = Array.from({ length: concurrency - 1 }, () => limits.enter(key))
+    const last = limits.enter(key)
+    expect(() => limits.enter(key)).toThrow(expect.objectContaining({ code: 'CONCURRENCY_LIMITED', status: 429 }))
+    last.settle(NOTHING_USED)
+    limits.enter(key).settle(NOTHING_USED)
+    for (const hold of holds) hold.settle(NOTHING_USED)
     expect(limits.stats().inFlight).toBe(0)
   })
 
   it('gets a place back once, however often it is given back', () => {
     const key = keyWith(null, 2)
-    const [one] = [limits.reserve(key), limits.reserve(key)]
-    one.release()
-    one.release()
-    one.release()
+    const [one] = [limits.enter(key), limits.enter(key)]
+    one.settle(NOTHING_USED)
+    one.settle(NOTHING_USED)
+    one.settle(NOTHING_USED)
     expect(limits.stats().inFlight).toBe(1)
-    limits.reserve(key)
+    limits.enter(key)
     expect(codeOf(key)).toBe('CONCURRENCY_LIMITED')
   })
 
   it('of 0 has no limit', () => {
     const key = keyWith(null, 0)
-    for (let n = 0; n < 5_000; n += 1) limits.reserve(key)
+    for (let n = 0; n < 5_000; n += 1) limits.enter(key)
     expect(limits.stats().inFlight).toBe(5_000)
   })
 })
@@ -183,29 +167,17 @@ describe('the memory of limits', () => {
     const { vi } = await import('vitest')
     vi.useFakeTimers()
     const swept = createLimits({ clock })
-    for (let n = 0; n < 1_000; n += 1) swept.reserve(keyWith('5/m', 0, `k${n}`)).release()
-    const running = swept.reserve(keyWith(null, 0, 'running'))
+    for (let n = 0; n < 1_000; n += 1) swept.enter(keyWith('5/m', 0, `k${n}`)).settle(NOTHING_USED)
+    const running = swept.enter(keyWith(null, 0, 'running'))
     vi.advanceTimersByTime(LIMITS.idleKeySweepMs)
     expect(swept.stats().keys).toBe(1_001)
     clock.advance(60_000)
     vi.advanceTimersByTime(LIMITS.idleKeySweepMs)
-    expect(swept.stats()).toEqual({ keys: 1, inFlight: 1 })
-    running.release()
+    expect(swept.stats()).toMatchObject({ keys: 1, users: 1, inFlight: 1 })
+    running.settle(NOTHING_USED)
     vi.advanceTimersByTime(LIMITS.idleKeySweepMs)
     expect(swept.stats().keys).toBe(0)
     swept.close()
     vi.useRealTimers()
-  })
-
-  it('of a window holds its calls in order while it grows around its end', () => {
-    const window = new SlidingWindow()
-    for (let at = 0; at < 10; at += 1) window.add(at)
-    window.forget(15, 10)
-    for (let at = 10; at < 100; at += 1) window.add(at)
-    expect([window.held, window.oldest()]).toEqual([94, 6])
-    window.forget(105, 10)
-    expect([window.held, window.oldest()]).toEqual([4, 96])
-    window.forget(1_000, 10)
-    expect(window.held).toBe(0)
   })
 })
