@@ -52,6 +52,7 @@ export const keyView = z.object({
   user: z.string(),
   rights: z.array(z.string()),
   description: z.string(),
+  /** Disabled without a `disabled_at`: its user is. */
   state: keyState,
   rate: z.string().nullable(),
   concurrency: z.number().int(),

@@ -115,5 +115,5 @@ function userName(text: string): string {
     .trim()
     .replace(/[^\p{L}\p{N}._@+-]+/gu, '_')
     .slice(0, 64)
-  return name === '' ? 'legacy' : name
+  return /^\.{0,2}$/.test(name) ? 'legacy' : name
 }
