@@ -149,6 +149,17 @@ describe("Anthropic's client", () => {
       expect(scene.open.asked).toEqual([])
     })
 
+    it('lists the models', async () => {
+      const { data } = await client('prose').models.list()
+      expect(data.map(({ id }) => id)).toContain('prose')
+    })
+
+    it('throws in its own words for what nobody counts here', async () => {
+      const fault = await thrown(client('prose').messages.countTokens({ model: 'prose', messages: asked('x') }))
+      expect(fault).toBeInstanceOf(Anthropic.NotFoundError)
+      expect(fault).toMatchObject({ type: 'not_found_error' })
+    })
+
     it('throws for a model that cannot be reached', async () => {
       expect(await thrown(say('nowhere'))).toBeInstanceOf(Anthropic.APIError)
     })

@@ -64,6 +64,11 @@ describe('LangChain', () => {
     expect(JSON.parse(scene.open.last.body.toString())).toMatchObject({ encoding_format })
   })
 
+  it('has an object by a schema', async () => {
+    const able = chat('stand-in:latest').withStructuredOutput(z.object({ city: z.string() }), { name: 'trip', method: 'jsonSchema' })
+    expect(await able.invoke('Somewhere such as Paris')).toEqual({ city: 'Paris' })
+  })
+
   it('throws what a backend refuses', async () => {
     scene.open.behave(openaiFault(400, 'context is too long', 'context_length_exceeded'))
     expect(await thrown(chat('scripted').invoke('x'))).toMatchObject({

@@ -188,9 +188,34 @@ describe("OpenAI's client", () => {
     }
   })
 
-  it.runIf(THROUGH_GATE)('reaches a model under the name that it has upstream', async () => {
+  it.runIf(THROUGH_GATE)('reaches a model under the name that it has upstream, and never hears that name', async () => {
     const model = 'renamed'
-    await client(model).chat.completions.create({ model, messages: asked('x') })
-    expect(JSON.parse(scene.open.last.body.toString())).toEqual({ model: 'weights-of-august', messages: asked('x') })
+    const whole = await client(model).chat.completions.create({ model, messages: asked('weights-of-august') })
+    expect(JSON.parse(scene.open.last.body.toString())).toEqual({ model: 'weights-of-august', messages: asked('weights-of-august') })
+    expect([whole.model, whole.choices[0]?.message.content]).toEqual([model, 'You said: weights-of-august'])
+    const chunks = await collect(await client(model).chat.completions.create({ model, messages: asked('weights-of-august'), stream: true }))
+    expect(new Set(chunks.map((chunk) => chunk.model))).toEqual(new Set([model]))
+    expect(chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('')).toBe('You said: weights-of-august')
+  })
+
+  it.runIf(THROUGH_GATE)("keeps to itself what its headers say of the caller's account elsewhere", async () => {
+    const elsewhere = client('scripted').withOptions({ organization: 'org-1', project: 'proj-1', defaultHeaders: { 'x-extra': 'mine' } })
+    await elsewhere.chat.completions.create({ model: 'scripted', messages: asked('x') })
+    const { header } = scene.open.last
+    expect(['openai-organization', 'openai-project', 'x-extra', 'x-stainless-lang'].map(header)).toEqual(Array.from({ length: 4 }))
+  })
+
+  it('has its own answer, however many ask at once', async () => {
+    const numbers = Array.from({ length: 60 }, (_value, index) => index)
+    const answers = await Promise.all(
+      numbers.map(async (number) => {
+        const model = number % 2 === 0 ? 'scripted' : 'stand-in:latest'
+        const given = { model, messages: asked(`number ${number}.`) }
+        if (number % 3 === 0) return (await client(model).chat.completions.create(given)).choices[0]?.message.content ?? ''
+        const chunks = await collect(await client(model).chat.completions.create({ ...given, stream: true }))
+        return chunks.map(({ choices }) => choices[0]?.delta.content ?? '').join('')
+      }),
+    )
+    expect(answers.map((text) => /number (\d+)\./.exec(text)?.[1])).toEqual(numbers.map(String))
   })
 })
