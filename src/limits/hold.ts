@@ -3,7 +3,7 @@ import { type Allowance, type KeyPrincipal, LIMITS } from '../kernel/index.ts'
 import { checkReservation } from './checks.ts'
 import { type Books, Reservation, whole } from './reservation.ts'
 import { toldOf } from './told.ts'
-import { type Demand, type EndpointHold, type Hold, NOTHING_USED, type Told, type Used } from './types.ts'
+import type { Demand, EndpointHold, Hold, Told, Used } from './types.ts'
 import type { KeyUse, Use } from './use.ts'
 
 const DONE = Promise.resolve()
@@ -69,10 +69,6 @@ export class Place implements Hold {
     this.#reservation?.giveBack(key, this.#books.clock.monoMs())
   }
 
-  release(): void {
-    this.settle(NOTHING_USED)
-  }
-
   told(): Told {
     return toldOf(this.#principal, this.#key, this.#reservation, this.#books.clock.monoMs())
   }
@@ -135,6 +131,5 @@ export const NO_HOLD: Hold = Object.freeze({
   reserve: () => DONE,
   settle() {},
   refuse() {},
-  release() {},
   told: () => ({ requests: null, tokens: null }),
 })

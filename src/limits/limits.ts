@@ -37,9 +37,6 @@ export function createLimits({ clock }: { readonly clock: Clock }): Limits {
       if (owner.limits.rates.length > 0) key.user.countCall(owner.limits.rates, nowMs)
       return new Place(books, principal, key, nowMs, owner.limits.rates.length > 0)
     },
-    reserve(principal) {
-      return this.enter(principal)
-    },
     atEndpoint(name, limits) {
       const use = useOf(endpoints, name)
       const nowMs = limits.rates.length === 0 ? null : clock.monoMs()

@@ -2,8 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { allowing, keyOf, ownerOf, seed, type WallClock, wallClock } from '../../test/support/limits.ts'
 import type { KeyPrincipal } from '../kernel/index.ts'
-import { createLimits, type Limits } from './index.ts'
-import type { Hold } from './types.ts'
+import { createLimits, type Hold, type Limits } from './index.ts'
 
 const amount = fc.integer({ min: 0, max: 100 })
 const request = fc.record({

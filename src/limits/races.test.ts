@@ -3,8 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { allowing, keyOf, ownerOf, seed, type TestOwner, type WallClock, wallClock } from '../../test/support/limits.ts'
 import { LimitsOracle, type OracleCall, type OracleModel } from '../../test/support/limits-oracle.ts'
 import { type Allowance, type KeyPrincipal, LIMITS } from '../kernel/index.ts'
-import { createLimits, type Limits } from './index.ts'
-import type { Hold } from './types.ts'
+import { createLimits, type Hold, type Limits } from './index.ts'
 
 const START = '2026-11-30T23:58:30Z' // a minute and a half before a day and a month end
 const SPANS_MS = [2_000, 30_000] as const

@@ -41,8 +41,6 @@ export interface Hold {
   settle(used: Used): void
   /** It was refused after all, so nothing of it counts. */
   refuse(): void
-  /** As `settle`, of a request that used nothing. */
-  release(): void
   /** The tightest of key, user and model; null where there is no such limit. */
   told(): Told
 }
@@ -62,8 +60,6 @@ export interface LimitStats {
 export interface Limits {
   /** Throws RATE_LIMITED or CONCURRENCY_LIMITED, of the key or its user; a refused call counts for nothing. */
   enter(principal: KeyPrincipal): Hold
-  /** As `enter`. */
-  reserve(principal: KeyPrincipal): Hold
   /** Null when its rate is used up. How many run there at once is the business of its queue. */
   atEndpoint(name: string, limits: Allowance): EndpointHold | null
   readonly accounts: Accounts
