@@ -24,6 +24,14 @@ export interface Choice {
   readonly waitMs: number
 }
 
+/** What this process has seen of an endpoint. */
+interface Known {
+  /** Made when it first fails. */
+  breaker: Breaker | null
+  /** The turn in which it was chosen last. */
+  chosenAt: number
+}
+
 const NONE: Choice = { place: null, waitMs: 0 }
 
 /**
@@ -32,7 +40,7 @@ const NONE: Choice = { place: null, waitMs: 0 }
  */
 export class Balancer {
   readonly #parts: BalancerParts
-  readonly #breakers = new Map<string, Breaker>()
+  readonly #known = new Map<string, Known>()
   #turn = 0
 
   constructor(parts: BalancerParts) {
@@ -43,26 +51,33 @@ export class Balancer {
   next(
     places: readonly Place[],
     protocol: Protocol,
-    tried: ReadonlySet<Endpoint>,
+    tried: readonly Endpoint[],
     passed: (endpoint: Endpoint, why: string) => void,
   ): Choice {
     let best: Place | null = null
+    let bestKnown: Known | null = null
     let bestRank = Number.POSITIVE_INFINITY
     let waitMs = 0
-    this.#turn += 1
-    for (let at = 0; at < places.length; at += 1) {
-      // Ties go round, or the first endpoint would have all requests of a quiet house.
-      const place = places[(at + this.#turn) % places.length]
-      if (place === undefined || tried.has(place.endpoint) || !place.endpoint.speaks.has(protocol)) continue
-      const breaker = this.#breakers.get(place.endpoint.name)
-      if (breaker !== undefined && !breaker.lets) {
-        passed(place.endpoint, 'breaker open')
+    for (const place of places) {
+      const { endpoint } = place
+      if (tried.includes(endpoint) || !endpoint.speaks.has(protocol)) continue
+      const known = this.#knownOf(endpoint)
+      const { breaker } = known
+      if (breaker !== null && !breaker.lets) {
+        passed(endpoint, 'breaker open')
         waitMs = waitMs === 0 ? breaker.waitMs : Math.min(waitMs, breaker.waitMs)
         continue
       }
-      const rank = this.#rank(place.endpoint)
-      if (rank < bestRank) [best, bestRank] = [place, rank]
+      const rank = this.#rank(endpoint)
+      // Of two alike the one that was chosen longer ago, or the first would have all requests of a quiet house.
+      if (rank < bestRank || (rank === bestRank && bestKnown !== null && known.chosenAt < bestKnown.chosenAt)) {
+        best = place
+        bestKnown = known
+        bestRank = rank
+      }
     }
+    this.#turn += 1
+    if (bestKnown !== null) bestKnown.chosenAt = this.#turn
     return best === null && waitMs === 0 ? NONE : { place: best, waitMs }
   }
 
@@ -73,25 +88,30 @@ export class Balancer {
     return (up === false ? DOWN : 0) + endpoint.priority * GROUP + (isFull ? FULL : 0) + Math.min(inFlight + waiting, BUSY_MAX)
   }
 
+  #knownOf({ name }: Endpoint): Known {
+    const known = this.#known.get(name)
+    if (known !== undefined) return known
+    const made: Known = { breaker: null, chosenAt: 0 }
+    this.#known.set(name, made)
+    return made
+  }
+
   begun(endpoint: Endpoint): void {
-    this.#breakers.get(endpoint.name)?.begun()
+    this.#knownOf(endpoint).breaker?.begun()
   }
 
   ended(endpoint: Endpoint, verdict: Verdict): void {
-    const breaker = this.#breakers.get(endpoint.name)
-    if (verdict === 'served') breaker?.served()
-    else if (verdict === 'undecided') breaker?.undecided()
-    else (breaker ?? this.#breakerOf(endpoint)).failed(verdict)
-  }
-
-  #breakerOf({ name }: Endpoint): Breaker {
-    const breaker = new Breaker(this.#parts.clock)
-    this.#breakers.set(name, breaker)
-    return breaker
+    const known = this.#knownOf(endpoint)
+    if (verdict === 'served') known.breaker?.served()
+    else if (verdict === 'undecided') known.breaker?.undecided()
+    else {
+      known.breaker ??= new Breaker(this.#parts.clock)
+      known.breaker.failed(verdict)
+    }
   }
 
   stateOf(endpoint: Endpoint): BreakerState {
-    return this.#breakers.get(endpoint.name)?.state ?? 'closed'
+    return this.#known.get(endpoint.name)?.breaker?.state ?? 'closed'
   }
 }
 

@@ -12,7 +12,7 @@ export interface Ask {
   readonly model: Model
   readonly protocol: Protocol
   /** The plan for one of the places where a model is served. It throws what that place cannot do. */
-  readonly planAt: (place: Place, model: Model) => Plan | Promise<Plan>
+  readonly planAt: (place: Place, model: Model) => Plan
   /** For streams: what their caller is told while nothing comes. */
   readonly life: LifeWords | null
 }
@@ -57,8 +57,9 @@ class Attempts {
   readonly #visit: Visit
   readonly #ask: Ask
   readonly #parts: ToModelParts
-  readonly #tried = new Set<Endpoint>()
-  readonly #passed = new Map<string, string>()
+  // Lists, because nearly always one endpoint is tried and none passed over.
+  readonly #tried: Endpoint[] = []
+  readonly #passed: (readonly [name: string, why: string])[] = []
   #waitMs = 0
 
   constructor(visit: Visit, ask: Ask, parts: ToModelParts) {
@@ -75,9 +76,9 @@ class Attempts {
       end = attempt?.end ?? end
       if (attempt?.goesOn === false) break
       model = model.fallback === null ? undefined : this.#parts.models.find(model.fallback)
-      if (model !== undefined) this.#passed.set('then', `model ${model.name}`)
+      if (model !== undefined) this.#passed.push(['then', `model ${model.name}`])
     }
-    this.#visit.passedOver = [...this.#passed].map(([name, why]) => `${name}: ${why}`).join('; ')
+    if (this.#passed.length > 0) this.#visit.passedOver = this.#passed.map(([name, why]) => `${name}: ${why}`).join('; ')
     return end ?? refusedEnd(this.#nobodyLeft())
   }
 
@@ -88,7 +89,7 @@ class Attempts {
       const { place, waitMs } = this.#parts.balancer.next(model.places, this.#ask.protocol, this.#tried, this.#passOver)
       if (waitMs > 0) this.#waitMs = waitMs
       if (place === null) return last
-      this.#tried.add(place.endpoint)
+      this.#tried.push(place.endpoint)
       last = await this.#tryAt(place, model)
       if (!last.goesOn) return last
       this.#visit.leaveEndpoint()
@@ -103,8 +104,8 @@ class Attempts {
     if (hold === null) return { end: refusedEnd(rateUsedUp(endpoint)), goesOn: true }
     this.#visit.enterEndpoint(endpoint.name, model.price, hold)
     try {
-      const plan = await this.#ask.planAt(place, model)
-      return await this.#carry(endpoint, plan)
+      // From the choice of an endpoint to its being counted as busy there is no turn for others, or they would all choose the same.
+      return await this.#carry(endpoint, this.#ask.planAt(place, model))
     } catch (thrown) {
       return { end: refusedEnd(asGatewayError(thrown)), goesOn: thrown instanceof GatewayError }
     }
@@ -118,7 +119,9 @@ class Attempts {
     return { end, goesOn: end.tell !== undefined && NOT_ACTED_ON.has(end.tell.code) && canBeSentAgain(plan) }
   }
 
-  readonly #passOver = (endpoint: Endpoint, why: string): void => void this.#passed.set(endpoint.name, why)
+  readonly #passOver = ({ name }: Endpoint, why: string): void => {
+    if (!this.#passed.some(([passed]) => passed === name)) this.#passed.push([name, why])
+  }
 
   #nobodyLeft(): GatewayError {
     const { name } = this.#ask.model
