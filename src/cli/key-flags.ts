@@ -84,7 +84,7 @@ export function signedAmount(text: string): string {
   return text.trim()
 }
 
-function amount(text: string): string {
+export function amount(text: string): string {
   if (text.trim().startsWith('-')) throw new InvalidArgumentError('want an amount that is not negative.')
   return signedAmount(text)
 }

@@ -29,6 +29,21 @@ export const json = (io: Io, client: AdminClient, answer: object) => say(io, JSO
 
 export const jsonOption = () => new Option('--json', 'the answer as JSON, for programs')
 
+/** A change of one user, endpoint or model: what came of it, for a program or in a sentence, and which store it was made in. */
+export const change = <View extends object>(
+  { run, io }: Frame,
+  asJson: boolean | undefined,
+  work: (client: AdminClient) => Promise<View>,
+  told: (view: View) => string,
+) =>
+  run(async (client) => {
+    const view = await work(client)
+    if (asJson) json(io, client, view)
+    else say(io, told(view))
+    changed(client, io)
+    return EXIT.done
+  })
+
 export const ID = 'key id, or the start of it where only one key starts so'
 
 /** Tables and colours take a while to load, which programs need not wait for. */

@@ -16,6 +16,11 @@ const COMMANDS: Readonly<Record<string, Row>> = {
     load: async () => (await import('./house-client.ts')).keyProgram(),
   },
   user: { summary: 'add, list, edit, credit, disable and delete users', load: async () => (await import('./user.ts')).userProgram() },
+  endpoint: {
+    summary: 'add, list, edit, disable and delete servers and providers of models',
+    load: async () => (await import('./endpoint.ts')).endpointProgram(),
+  },
+  model: { summary: 'add, list, edit, disable and delete models', load: async () => (await import('./model.ts')).modelProgram() },
   audit: { summary: 'verify, follow and export the ledger', load: async () => (await import('./paths.ts')).auditProgram() },
   report: {
     summary: 'what happened, and what looks like an attack',

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import type { UserView } from '../contract/index.ts'
 import { type LimitFlags, limitFields, nullFor, type OrNone, onOff, orNone, signedAmount, withLimits } from './key-flags.ts'
-import { type Frame, jsonOption, somethingSaid } from './key-frame.ts'
+import { change, type Frame, jsonOption, somethingSaid } from './key-frame.ts'
 import { addUser, creditUser, deleteUser, editUser } from './user-actions.ts'
-import { change, USER } from './user-frame.ts'
+import { USER } from './user-frame.ts'
 
 interface UserFlags extends LimitFlags {
   readonly email?: OrNone<string>

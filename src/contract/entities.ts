@@ -97,6 +97,8 @@ export const editEndpointInput = z.strictObject({
 })
 export type CreateEndpointInput = z.output<typeof createEndpointInput>
 export type EditEndpointInput = z.output<typeof editEndpointInput>
+export type CreateEndpointBody = z.input<typeof createEndpointInput>
+export type EditEndpointBody = z.input<typeof editEndpointInput>
 
 export const endpointView = z.object({
   id: z.string(),
@@ -154,6 +156,9 @@ export const editModelInput = z.strictObject({
 })
 export type CreateModelInput = z.output<typeof createModelInput>
 export type EditModelInput = z.output<typeof editModelInput>
+/** As they travel: money is text. */
+export type CreateModelBody = z.input<typeof createModelInput>
+export type EditModelBody = z.input<typeof editModelInput>
 
 export const modelView = z.object({
   name: z.string(),

@@ -1,0 +1,32 @@
+import { type CreateEndpointBody, type EditEndpointBody, type EndpointView, endpointView, listEndpointsAnswer } from '../contract/index.ts'
+import { type AdminClient, ask } from './key-client.ts'
+import type { PagedList } from './paged-list.ts'
+import { EXIT, Exit } from './terminal.ts'
+
+const ENDPOINTS = '/admin/api/endpoints'
+
+export const endpointList = (client: AdminClient): PagedList<EndpointView> => ({
+  name: 'endpoints',
+  page: async (query) => {
+    const { endpoints, next } = await ask(client, listEndpointsAnswer, 'GET', `${ENDPOINTS}?${query}`)
+    return { items: endpoints, next }
+  },
+})
+
+export const addEndpoint = (client: AdminClient, body: CreateEndpointBody): Promise<EndpointView> =>
+  ask(client, endpointView, 'POST', ENDPOINTS, body)
+
+export const showEndpoint = (client: AdminClient, name: string): Promise<EndpointView> => ask(client, endpointView, 'GET', pathOf(name))
+
+export const editEndpoint = (client: AdminClient, name: string, body: EditEndpointBody): Promise<EndpointView> =>
+  ask(client, endpointView, 'PATCH', pathOf(name), body)
+
+export const deleteEndpoint = (client: AdminClient, name: string): Promise<EndpointView> =>
+  ask(client, endpointView, 'DELETE', pathOf(name))
+
+/** What can be no name is not sent: it might be a provider's key, pasted where the name belongs. */
+function pathOf(name: string): string {
+  const text = name.trim()
+  if (!/^(?:builtin:)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(text)) throw new Exit(EXIT.negative, 'There is no endpoint of this name or id')
+  return `${ENDPOINTS}/${text}`
+}
