@@ -42,7 +42,7 @@ describe('a stream of chat', () => {
   })
 
   it('is the same however its packets are cut, with either kind of line end', () => {
-    for (const stream of [text, text.replaceAll('\n', '\r\n')]) {
+    for (const stream of [text, text.replaceAll('\n', '\r\n'), text.replaceAll('\n', '\r')]) {
       const expected = read(whole(stream), CHAT, { drop: true })
       expect(expected).toMatchObject({ finished: true, units: { tokens_in: 26, tokens_out: 3 } })
       fc.assert(
