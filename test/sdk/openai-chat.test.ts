@@ -145,6 +145,8 @@ describe("OpenAI's client", () => {
       'in one write': { writes: 'together' },
       'with CRLF': { newline: '\r\n' },
       'with CRLF, byte by byte': { newline: '\r\n', writes: 1 },
+      'with CR alone': { newline: '\r' },
+      'with CR alone, byte by byte': { newline: '\r', writes: 1 },
       'with comments': { comments: true },
       'with usage as null': { usageNulls: true },
     } as const
