@@ -14,6 +14,7 @@ import {
 import { type Clock, DEFAULT_TENANT, GatewayError, type KeyPrincipal, LIMITS, type Principal, Slots } from '../kernel/index.ts'
 import { type Hold, NO_HOLD } from '../limits/index.ts'
 import { billOf, expectedOf } from './bill.ts'
+import { KeptContent } from './content.ts'
 import { intentOf, outcomeOf, refusalOf } from './entries.ts'
 import { limitHeaders } from './limit-headers.ts'
 import { type Ended, type Policy, Visit } from './visit.ts'
@@ -31,7 +32,14 @@ export interface CorridorParts {
   readonly limits: { enter(principal: KeyPrincipal): Hold }
   readonly refusedKeyId: (error: GatewayError) => string | undefined
   readonly observer: CorridorObserver
+  /** Where prompts and answers are kept, of keys that want it; nowhere when absent. */
+  readonly contents?: Contents
   readonly log: { error(fields: object, message: string): void }
+}
+
+export interface Contents {
+  readonly bytesMax: () => number
+  keep(content: { readonly request: string; readonly prompt: Buffer; readonly answer: Buffer }): void
 }
 
 /** Told of every request that begins and ends; metrics are made of it. */
@@ -56,7 +64,7 @@ export interface Corridor {
 }
 
 export function createCorridor(parts: CorridorParts): Corridor {
-  const { clock, ledger, limits, observer } = parts
+  const { clock, contents, ledger, limits, observer } = parts
   const inFlight = new Slots<Visit>()
   const room = new Room(LIMITS.bodiesInMemoryBytesMax)
   let draining = false
@@ -71,6 +79,8 @@ export function createCorridor(parts: CorridorParts): Corridor {
       if (draining) throw new GatewayError('DRAINING', { headers: { connection: 'close' } })
       const found = whoAreYou(visit) //           400 401 429 503
       visit.principal = found instanceof Promise ? await found : found
+      if (contents !== undefined && isKey(visit.principal) && visit.principal.logContent)
+        visit.content = new KeptContent(contents.bytesMax())
       mayYou(visit.principal, policy) //          403 404
       hold = withinLimits(visit.principal) //     429
       if (policy.body !== undefined) await policy.body(visit, roomFor(visit)) // 400 408 413 415
@@ -100,6 +110,7 @@ export function createCorridor(parts: CorridorParts): Corridor {
     const totalMs = clock.monoMs() - envelope.startedMs
     ledger.outcome(outcomeOf(visit, end, bill, totalMs))
     observer.ended(visit, end, totalMs)
+    if (visit.content !== null) contents?.keep({ request: envelope.id, prompt: visit.content.prompt, answer: visit.content.answer })
   }
 
   function whoAreYou(visit: Visit): Principal | Promise<Principal> {

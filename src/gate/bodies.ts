@@ -26,6 +26,7 @@ async function readJson(visit: Visit, bytesMax: number, room: Share): Promise<Bu
   wantJson(envelope)
   const body = await readBody(envelope, bytesMax, room)
   visit.held(body.length)
+  visit.content?.asked(body)
   return body
 }
 

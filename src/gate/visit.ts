@@ -3,6 +3,7 @@ import type { Envelope, ErrorShape, Share } from '../http/index.ts'
 import { type Allowance, type GatewayError, NO_PRICE, type Price, type Principal, type Right, type Slotted } from '../kernel/index.ts'
 import type { EndpointHold } from '../limits/index.ts'
 import { CallerSide } from './carry/caller-side.ts'
+import type { KeptContent } from './content.ts'
 
 /** What a route asks of whoever comes. A route line reads as one. */
 export interface Policy {
@@ -53,6 +54,8 @@ export class Visit implements Slotted {
   model = ''
   target = ''
   demand: Demand | null = null
+  /** Set for a key whose prompts and answers are kept. */
+  content: KeptContent | null = null
   /** Which endpoint of a model serves, and at what price. */
   endpoint = ''
   price: Price = NO_PRICE
@@ -112,7 +115,7 @@ export class Visit implements Slotted {
 
   /** The caller's end of it, for whoever carries. */
   callerAt(nowMs: number): CallerSide {
-    this.#caller ??= new CallerSide(this.envelope.outgoing, nowMs)
+    this.#caller ??= new CallerSide(this.envelope.outgoing, nowMs, this.content)
     return this.#caller
   }
 

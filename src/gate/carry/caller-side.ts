@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { LIMITS, passed } from '../../kernel/index.ts'
+import type { KeptContent } from '../content.ts'
 import { breakOff } from './break-off.ts'
 import { NOTHING } from './collected.ts'
 import { begin, endFramed, type Framing, writeFramed } from './framing.ts'
@@ -26,13 +27,15 @@ export class CallerSide {
   /** Called when a slow reader has caught up. */
   onCaughtUp: (() => void) | null = null
   readonly #outgoing: ServerResponse
+  readonly #content: KeptContent | null
   #framing: Framing = 'node'
   #endsLine = true
   #rest: Buffer = NOTHING
   #answered: (() => void) | null = null
 
-  constructor(outgoing: ServerResponse, nowMs: number) {
+  constructor(outgoing: ServerResponse, nowMs: number, content: KeptContent | null) {
     this.#outgoing = outgoing
+    this.#content = content
     this.sentMs = nowMs
     // The second net: an error of the response that nobody listens to would end the process.
     outgoing.on('error', ignore)
@@ -64,6 +67,7 @@ export class CallerSide {
   write(chunk: Buffer, nowMs: number): boolean {
     this.bytesOut += chunk.length
     passed(chunk.length)
+    if (this.#content !== null) this.#content.told(chunk)
     this.#endsLine = chunk[chunk.length - 1] === NEWLINE
     this.sentMs = nowMs
     if (writeFramed(this.#outgoing, this.#framing, chunk)) return true
@@ -75,6 +79,7 @@ export class CallerSide {
   answer(status: number, headers: Readonly<Record<string, string>>, body: Buffer, nowMs: number, done: () => void): void {
     this.#framing = 'sized'
     this.#rest = body
+    if (this.#content !== null) this.#content.told(body)
     this.#answered = done
     this.#outgoing.writeHead(status, { ...headers, 'content-length': body.length })
     this.#writeRest(nowMs)
