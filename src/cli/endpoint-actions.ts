@@ -1,4 +1,11 @@
-import { type CreateEndpointBody, type EditEndpointBody, type EndpointView, endpointView, listEndpointsAnswer } from '../contract/index.ts'
+import {
+  type CreateEndpointBody,
+  type EditEndpointBody,
+  type EndpointView,
+  endpointView,
+  isEndpointText,
+  listEndpointsAnswer,
+} from '../contract/index.ts'
 import { type AdminClient, ask } from './key-client.ts'
 import type { PagedList } from './paged-list.ts'
 import { EXIT, Exit } from './terminal.ts'
@@ -27,6 +34,6 @@ export const deleteEndpoint = (client: AdminClient, name: string): Promise<Endpo
 /** What can be no name is not sent: it might be a provider's key, pasted where the name belongs. */
 function pathOf(name: string): string {
   const text = name.trim()
-  if (!/^(?:builtin:)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(text)) throw new Exit(EXIT.negative, 'There is no endpoint of this name or id')
+  if (!isEndpointText(text)) throw new Exit(EXIT.negative, 'There is no endpoint of this name or id')
   return `${ENDPOINTS}/${text}`
 }

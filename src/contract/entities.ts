@@ -69,6 +69,11 @@ const httpUrl = z
   .url({ protocol: /^https?$/, message: 'must be an http:// or https:// address' })
   .refine((text) => !/[?#]|\/\/[^/]*@/.test(text), 'must have no credentials, query or fragment')
 
+/** What may be the name or the id of an endpoint. */
+export const isEndpointText = (text: string): boolean => /^(?:(?:builtin:)?[a-z0-9][a-z0-9._-]{0,62}|end_[0-9A-Za-z]{16})$/.test(text)
+/** Where it may rather be a provider's key, pasted in the place of a name, it is not repeated and does not come into the ledger. */
+export const isEndpointToTell = (text: string): boolean => isEndpointText(text) && !/[0-9a-z]{24}/.test(text)
+
 export const ENDPOINT_DIALECTS = ['openai', 'ollama', 'anthropic', 'speak', 'a1111', 'asr', 'whispercpp'] as const
 
 const endpointFields = {

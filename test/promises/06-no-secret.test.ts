@@ -46,6 +46,7 @@ beforeAll(async () => {
   gate = await startGatewayProcess(scene.place)
   owner = new Owner(scene.place)
   keys = await makeKeys()
+  await addEndpoints()
 }, 60_000)
 afterAll(async () => {
   await backend.close()
@@ -65,6 +66,25 @@ async function makeKeys(): Promise<typeof keys> {
   scene.secret('key: new secret', secretOf(made.rotated.text))
   await owner.ask('POST', `/keys/${made.disabled?.id}/disable`, {})
   return made as typeof keys // one for each name
+}
+
+/** A provider's key for each way in which one is sent, given, exchanged, refused and thrown away. Discovery sends them at once. */
+async function addEndpoints(): Promise<void> {
+  const secret = (name: string, allowed: readonly string[] = []): string => scene.secret(`provider: ${name}`, randomBase62(40), allowed)
+  const key = (name: string, before = 'sk-'): string => `${before}${secret(name, ['backend head', 'passed on'])}`
+  const at = { url: backend.url, discover: true }
+  await owner.ask('POST', '/endpoints', { ...at, name: 'bearer', key: key('bearer') })
+  await owner.ask('POST', '/endpoints', { ...at, name: 'named', dialect: 'anthropic', key: key('its own header') })
+  await owner.ask('POST', '/endpoints', { ...at, name: 'pair', dialect: 'a1111', key: key('user and password', 'ada:') })
+  await owner.ask('PATCH', '/endpoints/bearer', { key: key('a second one') })
+  await owner.ask('PATCH', '/endpoints/bearer', { key: `${secret('with a line break')}\nx` })
+  await owner.ask('PATCH', '/endpoints/bearer', { speaks: [secret('in the wrong field')] })
+  await owner.ask('GET', `/endpoints/${secret('in a path')}`)
+  await owner.ask('POST', '/endpoints', { ...at, name: 'gone', key: key('thrown away') })
+  await owner.ask('DELETE', '/endpoints/gone')
+  await owner.ask('GET', '/endpoints?all=true')
+  await owner.ask('POST', '/models', { name: 'bound', endpoints: [{ endpoint: 'bearer' }] })
+  await until(() => /"endpoint":"pair"/.test(gate.log()), { withinMs: 5_000, what: 'the endpoints to be asked' })
 }
 
 /** Asks, and keeps the answer as a sink. What a bad backend says is passed on as it is by raw routes, and told in our own words by the others. */

@@ -174,4 +174,4 @@ export const ownSecrets = ({ dataDir }: GatewayPlace): readonly Canary[] =>
       .filter((line) => line !== '' && !line.startsWith('-----'))
     return { name, secret: lines.join('\n').slice(-40), allowed: [`own ${name}`] }
   })
-export const OWN_FILES = ['lookup.pepper', 'ledger.key'] as const
+export const OWN_FILES = ['lookup.pepper', 'ledger.key', 'endpoints.key'] as const

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import type { EndpointInfo, ModelCatalog } from '../../catalog/index.ts'
-import { createEndpointInput, editEndpointInput } from '../../contract/index.ts'
+import { createEndpointInput, editEndpointInput, isEndpointToTell } from '../../contract/index.ts'
 import { type OwnerAnswer, type OwnerGuard, readInput } from '../../gate/index.ts'
 import { changed, made, ok, pageWanted, reads, type Target, whenLoaded, writes } from '../policy.ts'
 import { presentEndpoint, presentEndpoints } from './present.ts'
@@ -44,8 +44,7 @@ export function endpointRoutes({ models, guard: admit }: EndpointRouteParts): Ho
 
 const nameOf: Target = (c) => c.req.param('name') ?? ''
 /** What is no name is refused later, but the intent is written before that. */
-const targetOf: Target = (c) => (SHAPE.test(nameOf(c)) ? nameOf(c) : '[not an endpoint]')
-const SHAPE = /^(?:builtin:)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
+const targetOf: Target = (c) => (isEndpointToTell(nameOf(c)) ? nameOf(c) : '[not an endpoint]')
 
 /** Names change and are given anew; the id tells which endpoint it was, then and later. */
 const ledgerName = ({ id, name }: EndpointInfo): string => `${id} ${name}`

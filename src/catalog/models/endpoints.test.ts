@@ -166,8 +166,16 @@ describe('an endpoint', () => {
     ],
     ['a service of the gate, to be deleted', () => endpoints().delete('builtin:chat'), /^CONFLICT: /],
     ['one that is not there', () => endpoints().edit('clod', {}), /^NOT_FOUND: There is no endpoint "clod"; did you mean cloud\?$/],
-    ['one with a terminal’s commands for a name', () => endpoints().show('\u001b[2J'), /^NOT_FOUND: There is no endpoint "\\u001b\[2J"/],
-    ['what nobody speaks', () => endpoints().edit('cloud', { speaks: ['chatt'] }), /^BODY_INVALID: "chatt" .*did you mean chat/],
+    [
+      'one with a terminal’s commands for a name',
+      () => endpoints().show('\u001b[2J'),
+      /^NOT_FOUND: There is no endpoint of this name or id$/,
+    ],
+    [
+      'what nobody speaks',
+      () => endpoints().edit('cloud', { speaks: ['chatt'] }),
+      /^BODY_INVALID: "speaks" takes chat, .*did you mean chat\?/,
+    ],
     [
       'what its language cannot say',
       () => endpoints().edit('cloud', { dialect: 'speak', speaks: ['chat'] }),

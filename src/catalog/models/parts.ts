@@ -1,8 +1,9 @@
+import { isEndpointToTell } from '../../contract/index.ts'
 import { type Clock, GatewayError } from '../../kernel/index.ts'
 import type { Sealer } from '../../secrets/index.ts'
 import type { Endpoint } from '../model.ts'
 import type { Book } from './book.ts'
-import { orMeant, shown } from './rules.ts'
+import { orMeant } from './rules.ts'
 import type { CatalogStore } from './store.ts'
 
 /** The part of the operations log that this room writes to; pino's loggers fit. */
@@ -64,7 +65,8 @@ export function pageOf<T extends { readonly name: string; readonly active: boole
 function unknownEndpoint(book: Book, name: string): string {
   const names = book.endpoints().map((endpoint) => endpoint.name)
   const where = name.startsWith('builtin:') ? ' among the services of the gate that are enabled' : ''
-  return `There is no endpoint "${shown(name)}"${where}${orMeant(name, names)}`
+  if (!isEndpointToTell(name)) return 'There is no endpoint of this name or id'
+  return `There is no endpoint "${name}"${where}${orMeant(name, names)}`
 }
 
 /** The endpoint that somebody names in a path. */

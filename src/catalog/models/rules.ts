@@ -21,10 +21,7 @@ export function protocolsNamed(words: readonly string[], dialect: DialectName): 
   const named = words.map((word): Protocol => {
     const protocol = PROTOCOLS.find((one) => one === word)
     if (protocol !== undefined) return protocol
-    throw wrong(
-      `"${shown(word)}" is nothing that an endpoint speaks (those are ${PROTOCOLS.join(', ')})${orMeant(word, PROTOCOLS)}`,
-      'no such protocol',
-    )
+    throw wrong(`"speaks" takes ${PROTOCOLS.join(', ')}, and holds another word${orMeant(word, PROTOCOLS)}`, 'no such protocol')
   })
   const spoken = protocolsOf(dialect)
   const beyond = named.find((protocol) => !spoken.includes(protocol))
