@@ -103,6 +103,7 @@ export const LIMITS = {
   rateCountMax: 1_000_000, // an exact window remembers each call in it: 8 bytes times this at most
   listPageKeysMax: 1_000, // about 2 ms of the event loop
   idleKeySweepMs: 1 * MINUTE_MS,
+  sweptAtOnceMax: 2_000, // entries of the counters between two turns of the event loop: about 1 ms
   requestTokensMax: 1_000_000_000, // a backend may say anything of what it used
   requestCostMicroMax: 1_000_000_000_000_000, // a thousand million: nine such sums are exact still
   failedKeysPerMinuteMax: 20,

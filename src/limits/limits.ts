@@ -1,10 +1,11 @@
-import { type Clock, LIMITS } from '../kernel/index.ts'
+import type { Clock } from '../kernel/index.ts'
 import { AccountBook } from './accounts.ts'
 import { Calendar } from './calendar.ts'
 import { checkEntry, checkEntryRates } from './checks.ts'
 import { EndpointCall, Place } from './hold.ts'
 import type { Books } from './reservation.ts'
 import { SpentBook } from './spent.ts'
+import { startSweeper } from './sweeper.ts'
 import type { Limits } from './types.ts'
 import { KeyUse, sweep, type Use, useOf } from './use.ts'
 
@@ -15,11 +16,12 @@ export function createLimits({ clock }: { readonly clock: Clock }): Limits {
   const endpoints = new Map<string, Use>()
   const calendar = new Calendar(clock)
   const books: Books = { clock, calendar, spent: new SpentBook(calendar), accounts: new AccountBook(), models: new Map() }
-  const sweeper = setInterval(() => {
+  function* round(): Generator<void> {
     const nowMs = clock.monoMs()
-    for (const uses of [keys, users, books.models, endpoints]) sweep(uses, nowMs)
-    books.spent.sweep()
-  }, LIMITS.idleKeySweepMs).unref()
+    for (const uses of [keys, users, books.models, endpoints]) yield* sweep(uses, nowMs)
+    yield* books.spent.sweep()
+  }
+  const sweeper = startSweeper(round)
 
   return {
     enter(principal) {
@@ -52,6 +54,6 @@ export function createLimits({ clock }: { readonly clock: Clock }): Limits {
       endpoints: endpoints.size,
       inFlight: [...keys.values()].reduce((sum, use) => sum + use.inFlight, 0),
     }),
-    close: () => clearInterval(sweeper),
+    close: () => sweeper.stop(),
   }
 }

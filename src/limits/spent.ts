@@ -122,11 +122,15 @@ export class SpentBook implements Spent {
   }
 
   /** Once a month: until then an entry counts, and there may be one for each key. */
-  sweep(): void {
+  *sweep(): Generator<void> {
     this.#calendar.look()
     if (this.#calendar.month === this.#sweptMonth) return
     this.#sweptMonth = this.#calendar.month
-    for (const entries of Object.values(this.#byKind))
-      for (const [id, spending] of entries) if (spending.idle(this.#calendar)) entries.delete(id)
+    for (const entries of Object.values(this.#byKind)) {
+      for (const [id, spending] of entries) {
+        yield
+        if (spending.idle(this.#calendar)) entries.delete(id)
+      }
+    }
   }
 }

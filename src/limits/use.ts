@@ -107,9 +107,10 @@ export function useOf(uses: Map<string, Use>, name: string): Use {
   return use
 }
 
-/** Gives back the memory of what has nothing running and nothing left in its windows. */
-export function sweep(uses: Map<string, Use>, nowMs: number): void {
+/** Gives back the memory of what has nothing running and nothing left in its windows; a step for each entry. */
+export function* sweep(uses: Map<string, Use>, nowMs: number): Generator<void> {
   for (const [name, use] of uses) {
+    yield
     if (!use.idle(nowMs)) continue
     use.gone = true
     uses.delete(name)
