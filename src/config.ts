@@ -29,6 +29,12 @@ export interface Config {
   /** Whether the lists of voices and speech models are for anybody. */
   readonly openLists: boolean
   readonly audit: { readonly file: string; readonly sync: 'sync' | 'write'; readonly rotateMiB: number; readonly keepDays: number }
+  readonly usage: {
+    readonly keepDays: number
+    readonly contentBytesMax: number
+    readonly contentKeepDays: number
+    readonly contentTotalBytesMax: number
+  }
   readonly services: readonly Service[]
   /** Settings that a reload cannot change, as text, to be compared. */
   readonly fixed: Readonly<Record<string, string>>
@@ -81,6 +87,12 @@ export function loadConfig(env: Environment = process.env): Config {
       sync: general['audit.sync'] as 'sync' | 'write',
       rotateMiB: general['audit.rotate_mib'] as number,
       keepDays: general['audit.keep_days'] as number,
+    },
+    usage: {
+      keepDays: general['usage.keep_days'] as number,
+      contentBytesMax: general['usage.content_max'] as number,
+      contentKeepDays: general['usage.content_keep_days'] as number,
+      contentTotalBytesMax: general['usage.content_total_max'] as number,
     },
     services: services.map(toService),
     fixed: Object.fromEntries(SETTINGS.filter(({ fixed }) => fixed).map(({ key }) => [key, String(general[key])])),

@@ -14,8 +14,9 @@ import { createIdentity, type Identity, refusedKeyId } from './identity/index.ts
 import { type Clock, GatewayError, reasonOf } from './kernel/index.ts'
 import { createLimits, type Limits } from './limits/index.ts'
 import { createMetrics, type Metrics } from './ops/index.ts'
-import { createHasher, createSealer, loadOrCreateKey, readKeyFile } from './secrets/index.ts'
+import { createHasher, createSealer, loadOrCreateKey, readKeyFile, type Sealer } from './secrets/index.ts'
 import { acquireOwner, openStore } from './storage/index.ts'
+import { type ContentSealer, createUsage, type Usage } from './usage/index.ts'
 
 /** Everything that owns the data directory, without the network: what `serve` builds on, and all that a key command needs. */
 export interface House {
@@ -26,6 +27,7 @@ export interface House {
   readonly corridor: Corridor
   readonly metrics: Metrics
   readonly limits: Limits
+  readonly usage: Usage
   readonly models: ModelCatalog
   /** After a reload: the services of the gate are other ones. */
   useServices(services: readonly Service[]): void
@@ -40,7 +42,7 @@ export interface HouseOptions {
   readonly log: Logger
   readonly clock: Clock
   readonly command: string
-  /** The keys are taken into memory when they are first needed: a command that only lists does not need them. */
+  /** The keys are taken into memory, and the ledger into the accounts, when they are first needed: a command that only lists needs neither. */
   readonly keysWhenNeeded?: boolean
 }
 
@@ -75,18 +77,37 @@ async function furnish(config: Config, options: HouseOptions, closers: Closers):
   closers.push(() => owner.release())
   const store = await openStore({ file: join(dataDir, 'portcullis.db') })
   closers.push(() => store.close())
-  const ledger = await openOwnLedger(config, { log, clock, command }, closers)
+  let usage: Usage | null = null
+  const stillRead = (segment: string): boolean => usage?.stillReads(segment) ?? true
+  const ledger = await openOwnLedger(config, { log, clock, command, stillRead }, closers)
+  const accounts = createUsage({
+    store,
+    ledger,
+    ledgerFile: config.audit.file,
+    sealer: contentSealer(dataDir),
+    clock,
+    log,
+    retention: config.usage,
+  })
+  usage = accounts
+  closers.push(() => accounts.close())
+  // Before the users, whose balances it changes.
+  if (!keysWhenNeeded) await accounts.caughtUp()
+  const limits = createLimits({ clock })
+  closers.push(() => limits.close())
   const hasher = createHasher({ clock })
   const pepper = loadOrCreateKey(join(dataDir, 'lookup.pepper'))
-  const identity = createIdentity({ store, secrets: { hasher, pepper }, clock, log })
+  const balances = keysWhenNeeded ? {} : { balanceOf: limits.accounts.of.bind(limits.accounts) }
+  const identity = createIdentity({ store, secrets: { hasher, pepper }, clock, log, ...balances })
   closers.push(() => identity.close())
-  if (!keysWhenNeeded) await identity.load()
+  if (!keysWhenNeeded) {
+    await identity.load()
+    await openAccounts({ usage: accounts, limits, identity })
+  }
   let services = config.services
   const sealer = createSealer(join(dataDir, 'endpoints.key'))
   const models = createModelCatalog({ store, sealer, services: () => services, clock, log })
   if (!keysWhenNeeded) await models.load()
-  const limits = createLimits({ clock })
-  closers.push(() => limits.close())
   const metrics = createMetrics({ ledger: () => ledger.state(), argon: () => hasher.stats() })
   const corridor = createCorridor({ clock, ledger, identity, limits, refusedKeyId, observer: metrics, log })
   identity.onStopped((keyId, { now }) => {
@@ -98,7 +119,7 @@ async function furnish(config: Config, options: HouseOptions, closers: Closers):
     await importFile({ identity, ledger, log }, apiKeysFile)
   }
   await importLegacyKeys(config)
-  const admin = await listenToOwner({ dataDir, clock, corridor, identity, models, log })
+  const admin = await listenToOwner({ dataDir, clock, corridor, identity, models, usage: accounts, log })
   closers.push(() => {
     admin.close()
     admin.closeAllConnections()
@@ -112,6 +133,7 @@ async function furnish(config: Config, options: HouseOptions, closers: Closers):
     corridor,
     metrics,
     limits,
+    usage: accounts,
     models,
     useServices(next) {
       services = next
@@ -124,12 +146,16 @@ async function furnish(config: Config, options: HouseOptions, closers: Closers):
 }
 
 /** The ledger, from its first word of this process to its last. */
-async function openOwnLedger(config: Config, { log, clock, command }: HouseOptions, closers: Closers): Promise<Ledger> {
+async function openOwnLedger(
+  config: Config,
+  { log, clock, command, stillRead }: HouseOptions & { stillRead: (segment: string) => boolean },
+  closers: Closers,
+): Promise<Ledger> {
   let closing = false
   const onState = (ok: boolean): void => {
     if (!closing) log[ok ? 'info' : 'error']({ ok }, ok ? 'ledger: writable' : 'ledger: cannot be written')
   }
-  const ledger = await openLedger({ ...config.audit, keyDir: config.dataDir, clock, log, host: hostName(), onState })
+  const ledger = await openLedger({ ...config.audit, keyDir: config.dataDir, clock, log, host: hostName(), onState, stillRead })
   closers.push(async () => {
     closing = true
     await ledger.lifecycle({ what: 'stop', detail: command }).catch((error: unknown) => {
@@ -144,6 +170,32 @@ async function openOwnLedger(config: Config, { log, clock, command }: HouseOptio
   return ledger
 }
 
+/** Its key is made with the first content that is kept. */
+function contentSealer(dataDir: string): ContentSealer {
+  let made: Sealer | null = null
+  const sealer = (): Sealer => {
+    made ??= createSealer(join(dataDir, 'contents.key'))
+    return made
+  }
+  return { seal: (bytes, aad) => sealer().sealBytes(bytes, aad), open: (sealed, aad) => sealer().openBytes(sealed, aad) }
+}
+
+/** What was spent and what is left, before anybody is let in. The limits keep count of it from then on, and the accounts follow behind. */
+async function openAccounts({ usage, limits, identity }: Pick<House, 'usage' | 'limits' | 'identity'>): Promise<void> {
+  const { accounts, spent } = limits
+  for (const { userId, balanceMicro } of identity.users.balances()) accounts.set(userId, balanceMicro)
+  identity.onBalance((change) => {
+    if (change.kind === 'set') accounts.set(change.userId, change.micro)
+    else accounts.add(change.userId, change.micro)
+  })
+  spent.load(await usage.spentThisMonth())
+  // What the last process left open is charged when it is settled, and no request of this one stands for it.
+  usage.follow(({ costMicro, ...of }) => {
+    accounts.charge(of.user, costMicro)
+    for (const kind of ['user', 'key', 'model', 'endpoint'] as const) if (of[kind] !== '') spent.add(kind, of[kind], costMicro)
+  })
+}
+
 /** The management socket. The lock on the data directory is ours, so a socket that is there already is a dead one. */
 async function listenToOwner(parts: {
   dataDir: string
@@ -151,11 +203,12 @@ async function listenToOwner(parts: {
   corridor: Corridor
   identity: Identity
   models: ModelCatalog
+  usage: Usage
   log: Logger
 }): Promise<Server> {
-  const { dataDir, clock, corridor, identity, models, log } = parts
+  const { dataDir, clock, corridor, identity, models, usage, log } = parts
   const app = new Hono<GateEnv>()
-  app.route('/admin/api', adminRoutes({ identity, models, guard: ownerGuard(corridor), clock }))
+  app.route('/admin/api', adminRoutes({ identity, models, usage, guard: ownerGuard(corridor), clock }))
   denyTheRest(app, [], corridor, log)
   const nobody = trustedNetworks([])
   const server = createGateServer({

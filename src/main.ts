@@ -76,6 +76,7 @@ export async function startGateway(first: Config, { log, clock = systemClock, co
       else life.discovery.stop()
       log.level = next.logLevel
       house.ledger.reconfigure({ sync: next.audit.sync, rotateMiB: next.audit.rotateMiB, keepDays: next.audit.keepDays })
+      house.usage.reconfigure(next.usage)
       await record(life, 'reload')
       return { kept: Object.keys(next.fixed).filter((key) => next.fixed[key] !== first.fixed[key]) }
     }

@@ -39,6 +39,10 @@ export const SETTINGS: readonly Setting[] = [
   { key: 'audit.sync', env: 'AUDIT_SYNC', read: v.oneOf('sync', 'write'), fallback: 'sync' },
   { key: 'audit.rotate_mib', env: 'AUDIT_ROTATE_MIB', read: v.integer(1, 4_096), fallback: LIMITS.ledgerRotateMiB },
   { key: 'audit.keep_days', env: 'AUDIT_KEEP_DAYS', read: v.integer(1, 36_500), fallback: LIMITS.ledgerKeepDays },
+  { key: 'usage.keep_days', env: 'USAGE_KEEP_DAYS', read: v.integer(1, 3_650), fallback: LIMITS.usageLogDays },
+  { key: 'usage.content_max', env: 'USAGE_CONTENT_MAX', read: v.sizeUpTo(4 * MiB), fallback: LIMITS.usageContentBytesMax },
+  { key: 'usage.content_keep_days', env: 'USAGE_CONTENT_KEEP_DAYS', read: v.integer(1, 3_650), fallback: LIMITS.usageContentDays },
+  { key: 'usage.content_total_max', env: 'USAGE_CONTENT_TOTAL_MAX', read: v.size, fallback: LIMITS.usageContentTotalBytesMax },
 ]
 
 /** The variables whose names people already type; all others are made of the service's name and the key. */

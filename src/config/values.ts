@@ -55,6 +55,13 @@ export const size: Parser<number> = (raw) => {
   return bytes > 0 ? ok(bytes) : wrong('want a size with its unit, such as 64KiB, 32MiB or 1GiB')
 }
 
+export const sizeUpTo =
+  (max: number): Parser<number> =>
+  (raw) => {
+    const read = size(raw)
+    return 'value' in read && read.value > max ? wrong(`want no more than ${max / SIZE_BYTES.mib}MiB`) : read
+  }
+
 export const httpUrl: Parser<string> = (raw) => {
   try {
     const url = new URL(String(raw))

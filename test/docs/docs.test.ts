@@ -26,8 +26,10 @@ function written(fallback: unknown, key: string): string {
   if (fallback === null || (Array.isArray(fallback) && fallback.length === 0)) return 'none'
   if (key.includes('.deadlines.') && typeof fallback === 'number')
     return `\`${fallback % 3_600_000 === 0 ? `${fallback / 3_600_000}h` : `${fallback / 60_000}m`}\``
-  if (key.endsWith('.body_max') && typeof fallback === 'number')
-    return `\`${fallback >= 1024 ** 2 ? `${fallback / 1024 ** 2}MiB` : `${fallback / 1024}KiB`}\``
+  if (/\.(?:body|content|content_total)_max$/.test(key) && typeof fallback === 'number') {
+    const [power, unit] = fallback >= 1024 ** 3 ? [3, 'GiB'] : fallback >= 1024 ** 2 ? [2, 'MiB'] : [1, 'KiB']
+    return `\`${fallback / 1024 ** power}${unit}\``
+  }
   return `\`${String(fallback)}\``
 }
 

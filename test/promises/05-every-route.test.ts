@@ -84,11 +84,11 @@ function networkRoutes(): Listed[] {
 }
 
 function ownerRoutes(): Listed[] {
-  const { corridor, identity, models } = gate.gateway.house
+  const { corridor, identity, models, usage } = gate.gateway.house
   return routesOf(
     new Hono().route(
       '/admin/api',
-      adminRoutes({ identity, models, guard: ownerGuard(corridor), clock: systemClock }),
+      adminRoutes({ identity, models, usage, guard: ownerGuard(corridor), clock: systemClock }),
     ) as unknown as Hono<never>,
   ) // as above
 }
