@@ -76,6 +76,7 @@ const BANNED: readonly { what: RegExp; instead: string; except: RegExp }[] = [
   { what: /\bDate\.now\(\)/, instead: 'clock.nowMs()', except: /^src\/kernel\/clock\.ts$/ },
   { what: /:\s*any\b|\bas any\b|<any>/, instead: 'unknown, and parse it', except: /^$/ },
   { what: /\b(?:TODO|FIXME|XXX|HACK)\b/, instead: 'doing it, or an issue', except: /^$/ },
+  { what: /\bcreate(?:Dec|C)ipheriv\b/, instead: 'the sealer of secrets/', except: /^src\/secrets\// },
   { what: /@ts-(?:ignore|nocheck|expect-error)|biome-ignore/, instead: 'a type that fits', except: /^$/ },
   { what: /\bfetch\(\s*[`'"u]/, instead: 'the carrier; only the status command asks as a client', except: /^src\/cli\/status\.ts$/ },
 ]
