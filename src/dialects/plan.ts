@@ -45,6 +45,8 @@ export interface StreamReader {
   rest?(): Buffer
   /** Whether what went on so far ends between two events; absent where there are none. */
   readonly atBoundary?: boolean
+  /** The last event has passed: whatever the connection does now, the stream is whole. */
+  readonly isWhole?: boolean
   report(): StreamReport
 }
 

@@ -33,8 +33,8 @@ export const ERRORS = {
   NOT_FOUND: { status: 404, title: 'There is nothing at this path' },
   MODEL_NOT_FOUND: { status: 404, title: 'There is no such model, or this key may not use it' },
   // within limits
-  RATE_LIMITED: { status: 429, title: 'The rate of this key is used up' },
-  CONCURRENCY_LIMITED: { status: 429, title: 'This key has too many requests in flight', retryAfterS: 1 },
+  RATE_LIMITED: { status: 429, title: 'A rate is used up' },
+  CONCURRENCY_LIMITED: { status: 429, title: 'Too many requests are in flight', retryAfterS: 1 },
   TOKENS_LIMITED: { status: 429, title: 'The tokens of this minute are used up' },
   BUDGET_EXHAUSTED: { status: 429, title: 'The budget of this day or month is used up', neverRetry: true },
   BALANCE_EXHAUSTED: { status: 402, title: 'The balance of this user is used up' },

@@ -92,7 +92,7 @@ const BY_CODE: Readonly<Record<string, Offence>> = {
   NOT_FOUND: 'missing',
   METHOD_NOT_ALLOWED: 'missing',
 }
-const DEAD_KEY_REASONS: ReadonlySet<string> = new Set(['expired', 'disabled', 'rotated_out'])
+const DEAD_KEY_REASONS: ReadonlySet<string> = new Set(['expired', 'disabled', 'rotated_out', 'user_disabled', 'wrong_network'])
 const GUESS_REASONS: ReadonlySet<string> = new Set(['malformed', 'bad_crc', 'unknown_key', 'wrong_secret'])
 
 /** The offence behind an error code and its private reason. A 401 that bears no key id and names no fault of a key had no key. */

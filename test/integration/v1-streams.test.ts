@@ -139,6 +139,17 @@ describe('a stream that breaks', () => {
   })
 })
 
+describe('a stream that is whole', () => {
+  it('ends for its caller, and frees the endpoint, though the backend keeps the connection', async () => {
+    one.behave(chatStream({ tokens: ['a'], end: 'hang' }))
+    const { body, complete, totalMs } = await streamed()
+    expect([body.endsWith('data: [DONE]\n\n'), complete]).toEqual([true, true])
+    expect(totalMs).toBeLessThan(4_000)
+    await until(() => one.last.leftMs !== null, { withinMs: 1_000, what: 'the backend to be let go' })
+    expect(await lastOutcome()).toMatchObject({ ended: 'complete', units: { tokens_in: 7, tokens_out: 1 } })
+  })
+})
+
 describe('a caller who leaves', () => {
   const leave = async (model: string): Promise<void> => {
     const caller = await rawCaller(scene.gate.port)

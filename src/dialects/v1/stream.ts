@@ -55,6 +55,10 @@ export class EventReader implements StreamReader {
     this.#options = options
   }
 
+  get isWhole(): boolean {
+    return this.#last
+  }
+
   chunk(chunk: Buffer): Buffer {
     if (this.#heldBytes === 0 && endsEvent(chunk)) return this.#whole(chunk)
     const bytes = this.#heldBytes === 0 ? chunk : Buffer.concat([...this.#held, chunk])

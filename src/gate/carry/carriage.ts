@@ -48,6 +48,8 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   #uploaded = -1
   #collected: Collected | null = null
   #joined = false
+  /** The stream is whole, and its connection was closed from our side. */
+  #hasEnough = false
   /** Its caller has left, and the backend is let finish. */
   #alone = false
 
@@ -120,6 +122,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#hasEnough) return
     this.#fail(this.#over ? error : (earlyRefusal(this.#plan, this.#backend, this.#status, this.#contentType, error) ?? error))
   }
 
@@ -129,6 +132,13 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     const { pausedMs, ending } = this.#caller
     if (!this.#alone && (pausedMs > 0 || ending)) {
       if (nowMs - Math.max(pausedMs, this.#lastByteMs) > LIMITS.clientStallMsMax) this.#end('client_stalled', null)
+      return
+    }
+    // Some say their last word and keep the connection; nobody need wait for more.
+    if (this.#reader?.isWhole && nowMs - this.#lastByteMs > LIMITS.afterLastEventMsMax) {
+      this.#hasEnough = true
+      this.#endRelay()
+      this.#controller?.abort(new Error('whole'))
       return
     }
     const waited = nowMs - (this.#status === 0 ? this.#startOfWait() : this.#lastByteMs)
@@ -162,7 +172,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   #relay(chunk: Buffer): void {
     const whole = this.#reader === null ? chunk : this.#reader.chunk(chunk)
     if (this.#alone || whole.length === 0) return
-    this.#caller.atBoundary = this.#reader?.atBoundary ?? true
+    this.#caller.atBoundary = this.#reader?.isWhole !== true && (this.#reader?.atBoundary ?? true)
     if (!this.#caller.write(whole, this.#parts.sweep.nowMs)) this.#controller?.pause()
   }
 

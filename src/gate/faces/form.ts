@@ -143,7 +143,7 @@ export class FormReader {
   }
 }
 
-const OTHER_NAME = /^[a-z][a-z0-9_]{0,63}(?:\[\])?$/
+const OTHER_NAME = /^[a-z][a-z0-9_]{0,63}(?:\[[a-z0-9_]{0,63}\]){0,3}$/
 const OTHERS_MAX = 32
 
 function parserFor(contentType: string, { options, keepsOthers }: FormRules): BusboyInstance {
