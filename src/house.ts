@@ -8,7 +8,7 @@ import { denyTheRest } from './app.ts'
 import { assertBelonging, type Ledger, openLedger } from './audit/index.ts'
 import { createModelCatalog, type ModelCatalog, type Service } from './catalog/index.ts'
 import { type Config, hostName } from './config.ts'
-import { type Corridor, createCorridor, ownerGuard } from './gate/index.ts'
+import { type Contents, type Corridor, createCorridor, ownerGuard } from './gate/index.ts'
 import { createGateServer, type GateEnv, localPeer, trustedNetworks } from './http/index.ts'
 import { createIdentity, type Identity, refusedKeyId } from './identity/index.ts'
 import { type Clock, GatewayError, reasonOf } from './kernel/index.ts'
@@ -109,7 +109,11 @@ async function furnish(config: Config, options: HouseOptions, closers: Closers):
   const models = createModelCatalog({ store, sealer, services: () => services, clock, log })
   if (!keysWhenNeeded) await models.load()
   const metrics = createMetrics({ ledger: () => ledger.state(), argon: () => hasher.stats() })
-  const corridor = createCorridor({ clock, ledger, identity, limits, refusedKeyId, observer: metrics, log })
+  const contents: Contents = {
+    bytesMax: () => accounts.contentBytesMax,
+    keep: (content) => accounts.keepContent({ ...content, atMs: clock.nowMs() }),
+  }
+  const corridor = createCorridor({ clock, ledger, identity, limits, contents, refusedKeyId, observer: metrics, log })
   identity.onStopped((keyId, { now }) => {
     if (now) cutKey(corridor, keyId)
   })

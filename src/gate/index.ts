@@ -1,4 +1,4 @@
-export { type Corridor, type CorridorObserver, type CorridorParts, createCorridor, type Perform } from './admit.ts'
+export { type Contents, type Corridor, type CorridorObserver, type CorridorParts, createCorridor, type Perform } from './admit.ts'
 export { answer, jsonAnswer } from './answer.ts'
 export { type BodyNames, readJudged } from './bodies.ts'
 export { type CarriageEnd, type Carrier, createCarrier, type LifeWords } from './carry/index.ts'
