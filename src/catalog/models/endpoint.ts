@@ -39,6 +39,7 @@ export interface EndpointRecord {
 export function endpointRecordOf(row: EndpointRow): EndpointRecord {
   const dialect = DIALECTS.find((name) => name === row.dialect)
   if (dialect === undefined) throw new TypeError(`${row.dialect} is no dialect`)
+  if (!/^https?:\/\//.test(row.url) || !URL.canParse(row.url)) throw new TypeError('its url is none')
   return {
     id: asEndpointId(row.id),
     tenant: asTenantId(row.tenant),

@@ -199,9 +199,12 @@ describe('an endpoint', () => {
   it('that cannot be read is left out, and the others are there', async () => {
     await cloud()
     await house.endpoint({ name: 'gpu' })
-    await house.store.db.updateTable('endpoints').set({ dialect: 'klingon' }).where('name', '=', 'gpu').execute()
+    await house.endpoint({ name: 'other' })
+    const damage = (name: string, row: object) => house.store.db.updateTable('endpoints').set(row).where('name', '=', name).execute()
+    await damage('gpu', { dialect: 'klingon' })
+    await damage('other', { url: 'nowhere' })
     house = await house.reopen()
-    expect([inMemory('gpu'), inMemory('cloud')?.active]).toEqual([undefined, true])
+    expect([inMemory('gpu'), inMemory('other'), inMemory('cloud')?.active]).toEqual([undefined, undefined, true])
     expect(house.log.join()).toContain('klingon')
   })
 
