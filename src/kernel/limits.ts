@@ -56,6 +56,7 @@ export const LIMITS = {
   errorAnswerBytesMax: 64 * KiB,
   backendSentenceCharsMax: 300,
   usageTailBytesMax: 1 * MiB,
+  afterLastEventMsMax: 1 * SECOND_MS,
   clientStallMsMax: 60 * SECOND_MS,
 
   // deadlines towards backends
