@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, Row>> = {
     load: async () => (await import('./endpoint.ts')).endpointProgram(),
   },
   model: { summary: 'add, list, edit, disable and delete models', load: async () => (await import('./model.ts')).modelProgram() },
+  usage: { summary: 'what was used, and what it cost', load: async () => (await import('./usage.ts')).usageProgram() },
   audit: { summary: 'verify, follow and export the ledger', load: async () => (await import('./paths.ts')).auditProgram() },
   report: {
     summary: 'what happened, and what looks like an attack',

@@ -155,6 +155,7 @@ describe('the accounts', () => {
       expect.stringContaining('portcullis usage skip'),
     ])
     await scene.usage.skip()
+    await expect(scene.usage.skip()).rejects.toMatchObject({ code: 'CONFLICT' })
     await scene.pay('req_3', { cost_micro: 20 })
     await scene.counted()
     expect(scene.usage.state()).toMatchObject({ ok: true, behind: 0, lastError: null })

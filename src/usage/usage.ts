@@ -1,5 +1,5 @@
 import { type Ledger, type LedgerPlace, segmentNumber } from '../audit/index.ts'
-import { type Clock, LIMITS, reasonOf } from '../kernel/index.ts'
+import { type Clock, GatewayError, LIMITS, reasonOf } from '../kernel/index.ts'
 import type { Store } from '../storage/index.ts'
 import { withDays } from './days/store.ts'
 import { spent } from './look/store.ts'
@@ -115,6 +115,10 @@ class Accounts implements Usage {
 
   async skip(): Promise<{ from: LedgerPlace | null; to: LedgerPlace }> {
     const to = placeIn(this.#parts.ledger.head())
+    const { gap, fault } = await this.#askLatest('caughtUp', null)
+    const detail =
+      fault === null ? 'The accounts follow the ledger; there is nothing to leave out' : `That is tried again by itself: ${fault}`
+    if (gap === null) throw new GatewayError('CONFLICT', { detail })
     const from = await this.#thread.ask('skip', to, null)
     this.#progress = { ...this.#progress, place: to, gap: null, fault: null }
     this.#parts.log.warn({ from, to }, 'usage: a part of the ledger was left out of the accounts, as somebody ordered')

@@ -14,9 +14,13 @@ beforeAll(async () => {
   program = await programWith(() => true)
 })
 
+/** These have others below them, and do something when they are given none. */
+const ACT_THEMSELVES = new Set(['key', 'usage'])
+
 /** Commands that do something by themselves, by their words. */
 function leaves(command: Command, path: readonly string[] = []): Map<string, Command> {
-  const own = command.commands.length === 0 || command.name() === 'key' || path.length === 0 ? [[path.join(' '), command] as const] : []
+  const own =
+    command.commands.length === 0 || ACT_THEMSELVES.has(command.name()) || path.length === 0 ? [[path.join(' '), command] as const] : []
   return new Map([...own, ...command.commands.flatMap((child) => [...leaves(child, [...path, child.name()])])])
 }
 

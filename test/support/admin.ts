@@ -17,7 +17,7 @@ const OWNER = { tenant: DEFAULT_TENANT, kind: 'person', id: 'owner', user: 'owne
 const ABSENT = { identity: {}, models: { manage: {} } } as unknown as AdminParts
 
 /** The management routes without a socket, behind a guard that lets everybody in, reads the body and writes down what it was told. */
-export function adminOf(rooms: Partial<Omit<AdminParts, 'guard' | 'clock'>>) {
+export function adminOf(rooms: Partial<Omit<AdminParts, 'guard'>>) {
   const ledger: AdminRecord[] = []
   const guard: OwnerGuard = (policy, perform) => async (c) => {
     const record = { route: policy.route, before: policy.target?.(c) ?? '', after: '' }
@@ -32,7 +32,7 @@ export function adminOf(rooms: Partial<Omit<AdminParts, 'guard' | 'clock'>>) {
       return new Response(answer.body, { status: answer.status, headers: answer.headers })
     }
   }
-  const app = new Hono().route('/admin/api', adminRoutes({ ...ABSENT, ...rooms, guard, clock: systemClock }))
+  const app = new Hono().route('/admin/api', adminRoutes({ ...ABSENT, clock: systemClock, ...rooms, guard }))
   const request = async (method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> => {
     const answer = await app.request(path, { method, ...(body !== undefined && { body: JSON.stringify(body) }) })
     return { status: answer.status, body: await answer.json() }
