@@ -10,6 +10,7 @@ import type { CallerSide } from './caller-side.ts'
 import { Collected } from './collected.ts'
 import { hiderOf, reshaped, withoutCredential } from './credential.ts'
 import { deadlineFault, earlyRefusal, endingOf, isFault, upstreamFault } from './faults.ts'
+import { isHalf, readerOf, UNFINISHED } from './half-object.ts'
 import { relayedHeaders } from './headers.ts'
 import { mustBeRead, relayedError } from './relayed-error.ts'
 import type { Sweep, Watched } from './sweep.ts'
@@ -158,8 +159,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   }
 
   #startRelay(status: number, headers: IncomingHttpHeaders): void {
-    // What answers HEAD speaks of a body and has none, so there is nothing to miss in it.
-    this.#reader = this.#plan.request.method === 'HEAD' ? null : (this.#plan.reader?.(status, this.#contentType) ?? null)
+    this.#reader = readerOf(this.#plan, status, this.#contentType, headers)
     if (this.#alone) return
     if (this.#caller.kept && !isEventStream(this.#contentType)) throw this.#rubbish('no stream, where one was asked for and begun')
     const relayed = relayedHeaders(headers, this.#visit, this.#plan.contentType)
@@ -189,7 +189,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     const rest = this.#reader?.rest?.()
     if (rest !== undefined && rest.length > 0) this.#caller.write(rest, this.#parts.sweep.nowMs)
     const report = this.#told()
-    if (report !== undefined && !report.finished) throw this.#rubbish('the stream ended before it was finished')
+    if (report !== undefined && !report.finished) throw this.#rubbish(UNFINISHED)
     if (report?.failed) this.#finishAfterFlush('upstream_died', this.#rubbish('the backend reported a failure in band'))
     else this.#finishAfterFlush('complete', null)
   }
@@ -219,6 +219,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     this.#collected = null
     if (this.#isFault && fault !== undefined) throw fault(withoutCredential(answer, this.#backend))
     if (reshape === undefined) this.#answer(relayedError(answer, collected, this.#backend, this.#plan))
+    else if (isHalf(answer, collected.headers)) throw this.#rubbish(UNFINISHED)
     else this.#answer(reshaped(answer, this.#backend, reshape))
   }
 
