@@ -14,8 +14,9 @@ import { memory } from './sections/memory.mjs'
 import { small } from './sections/small.mjs'
 import { startUp } from './sections/start.mjs'
 import { streams } from './sections/streams.mjs'
+import { v1 } from './sections/v1.mjs'
 
-const SECTIONS = { small, latency, streams, memory, start: startUp, loop }
+const SECTIONS = { small, latency, streams, v1, memory, start: startUp, loop }
 
 function readArguments(words) {
   const options = { short: false, writeDocs: false, only: Object.keys(SECTIONS) }

@@ -30,6 +30,31 @@ export async function copyKeys(home, { keys, users }) {
   await store.close()
 }
 
+/** The same for the one model that is in it, at the same endpoint. */
+export async function copyModels(home, models) {
+  const { openStore } = await import(new URL('../storage/index.js', pathToFileURL(GATEWAY)).href)
+  const store = await openStore({ file: join(home, 'data', 'portcullis.db') })
+  const { db } = store
+  const [model, place] = await Promise.all([
+    db.selectFrom('models').selectAll().executeTakeFirstOrThrow(),
+    db.selectFrom('model_endpoints').selectAll().executeTakeFirstOrThrow(),
+  ])
+  const modelId = (i) => `mod_bench${String(i).padStart(11, '0')}`
+  await db.transaction().execute(async (change) => {
+    await inPieces(
+      models - 1,
+      (i) => ({ ...model, id: modelId(i), name: `copy-${i}` }),
+      (rows) => change.insertInto('models').values(rows).execute(),
+    )
+    await inPieces(
+      models - 1,
+      (i) => ({ ...place, model_id: modelId(i), upstream: `copy-${i}` }),
+      (rows) => change.insertInto('model_endpoints').values(rows).execute(),
+    )
+  })
+  await store.close()
+}
+
 async function inPieces(count, row, insert) {
   const PIECE = 500 // below SQLite's bound on variables in one statement
   for (let from = 0; from < count; from += PIECE) {

@@ -3,8 +3,17 @@ import { connect } from 'node:net'
 import { percentile } from './stats.mjs'
 
 const job = JSON.parse(process.env.JOB)
-const { port, path, headers, streams, rampMs, tokens } = job
-const body = JSON.stringify({ model: 'bench', prompt: 'Sing.', stream: true, options: { num_predict: tokens } })
+const { port, path, headers, streams, rampMs, tokens, protocol } = job
+/** What is asked, and how many lines a whole answer has: an event of OpenAI's is two, and its last words and `[DONE]` are events. */
+const PROTOCOLS = {
+  ollama: { body: { model: 'bench', prompt: 'Sing.', stream: true, options: { num_predict: tokens } }, lines: tokens + 1 },
+  openai: {
+    body: { model: 'bench', messages: [{ role: 'user', content: 'Sing.' }], stream: true, max_tokens: tokens },
+    lines: 2 * (tokens + 2),
+  },
+}
+const { lines: wholeLines } = PROTOCOLS[protocol]
+const body = JSON.stringify(PROTOCOLS[protocol].body)
 const head = Object.entries({ host: `127.0.0.1:${port}`, 'content-type': 'application/json', ...headers, 'content-length': body.length })
 const request = `POST ${path} HTTP/1.1\r\n${head.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`
 
@@ -47,7 +56,7 @@ class Stream {
     this.last = chunk[chunk.length - 1]
     const stamp = chunk.lastIndexOf('"at":')
     if (stamp !== -1) relays.push(now - Number.parseInt(chunk.latin1Slice(stamp + 5, stamp + 25), 10))
-    if (this.lines > tokens) this.finish(this.lines === tokens + 1 ? null : `${this.lines} lines`)
+    if (this.lines >= wholeLines) this.finish(this.lines === wholeLines ? null : `${this.lines} lines`)
   }
 
   first(chunk, now) {
@@ -60,7 +69,7 @@ class Stream {
   finish(fault) {
     if (this.ended) return
     this.ended = true
-    if (fault !== null) faults.push(`${fault} after ${this.lines} of ${tokens + 1} lines`)
+    if (fault !== null) faults.push(`${fault} after ${this.lines} of ${wholeLines} lines`)
     gaps.push(this.worstGapUs)
     this.socket.destroy()
     over += 1

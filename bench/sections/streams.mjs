@@ -39,9 +39,9 @@ export async function streams({ short, say }) {
 }
 
 /** Opens all streams, waits until each has its first byte, then measures for a while what the subject spends. */
-export async function holdStreams({ running, path, headers }, backend, { windowMs, rampMs }) {
+export async function holdStreams({ running, path, headers }, backend, { windowMs, rampMs, streams = STREAMS, protocol = 'ollama' }) {
   const tokens = Math.round(((windowMs + 500) / 1_000) * TOKENS_PER_S) + Math.round((rampMs / 1_000) * TOKENS_PER_S)
-  const job = { port: running.port, path, headers, streams: STREAMS, rampMs, tokens }
+  const job = { port: running.port, path, headers, streams, rampMs, tokens, protocol }
   let opened = () => {}
   const open = new Promise((resolve) => {
     opened = resolve
@@ -57,7 +57,7 @@ export async function holdStreams({ running, path, headers }, backend, { windowM
   if (line === undefined) throw new BrokenBench(`${running.name}: the streams did not end: ${stdout.slice(-500)}${stderr.slice(-500)}`)
   const result = JSON.parse(line)
   if (result.faults.length > 0)
-    throw new BrokenBench(`${running.name}: ${result.faults.length} of ${STREAMS} streams failed: ${result.faults[0]}`)
+    throw new BrokenBench(`${running.name}: ${result.faults.length} of ${streams} streams failed: ${result.faults[0]}`)
   return {
     ...result,
     cpuUs: ((cpuAfter - cpuBefore) / (sentAfter - sentBefore)) * 1e6,
