@@ -70,6 +70,12 @@ describe('a stream of chat', () => {
     expect(seen).toMatchObject({ text: `${CHAT_STREAM.join('')}data: [DONE]\n\n`, finished: true })
   })
 
+  it('bears the public name of its model there too', () => {
+    const last = 'data: {"type":"response.completed","response":{"model":"small:1b"}}'
+    const seen = read(whole(last), RESPONSES, { rename: ['small:1b', 'fast'] })
+    expect(seen).toMatchObject({ text: `${last.replace('small:1b', 'fast')}\n\n`, finished: true })
+  })
+
   it('takes counts that come with the last words, or as null until then', () => {
     const stream = delta('a', ',"usage":null') + delta('b', ',"usage": {"prompt_tokens":1,"completion_tokens":2}') + DONE
     expect(read(whole(stream), CHAT, { drop: true })).toEqual({
@@ -102,10 +108,27 @@ describe('a stream of chat', () => {
     const parts = cutAt(large + DONE, [1_200_000, 2_400_000])
     const reader = new EventReader({ grammar: CHAT, dropUnasked: true, rename: null })
     const first = reader.chunk(parts[0] ?? Buffer.alloc(0))
-    expect([first.length, reader.atBoundary]).toEqual([1_200_000, false])
+    expect([first.length, reader.atBoundary]).toEqual([1_199_996, false])
     const out = parts.slice(1).map((part) => reader.chunk(part))
     expect(Buffer.concat([first, ...out]).toString()).toBe(large + DONE)
     expect(reader.atBoundary).toBe(true)
+  })
+
+  it('is at no boundary while such an event passes', () => {
+    const [first, small = Buffer.alloc(0), last = Buffer.alloc(0)] = cutAt(delta('x'.repeat(1_500_000)), [1_200_000, 1_200_100])
+    const reader = new EventReader({ grammar: CHAT, dropUnasked: true, rename: null })
+    const boundaries = [first, small, last].map((part) => [reader.chunk(part ?? small).length > 0, reader.atBoundary])
+    expect(boundaries).toEqual([
+      [true, false],
+      [false, false],
+      [true, true],
+    ])
+  })
+
+  it('is read up to such an event', () => {
+    const large = delta('x'.repeat(3_000_000))
+    const { text: seen } = read(cutAt(USAGE + delta('a') + large + DONE, [1_500_000]), CHAT, { drop: true, rename: ['small:1b', 'fast'] })
+    expect(seen.slice(0, 200)).toBe((delta('a').replace('small:1b', 'fast') + large).slice(0, 200))
   })
 })
 
@@ -133,6 +156,17 @@ describe('other streams', () => {
       units: { tokens_in: 13, tokens_out: 7 },
     })
     expect(read(whole(event('error', ',"error":{"type":"overloaded_error","message":"x"}')), MESSAGES)).toMatchObject({ failed: true })
+  })
+
+  it.each([
+    ['a picture that names itself', MEDIA, '', 'image_generation.completed'],
+    ['a picture whose event is named', MEDIA, 'event: image_generation.completed\n', ''],
+    ['a long response', RESPONSES, '', 'response.completed'],
+  ])('are whole though their last event is larger than any that the gate reads: %s', (_what, grammar, name, type) => {
+    const last = `${name}data: {${type === '' ? '' : `"type":"${type}",`}"b64_json":"${'A'.repeat(3_000_000)}"}\n\n`
+    const stream = `data: {"type":"some.delta"}\n\n${last}`
+    expect(read(cutAt(stream, [1_300_000, 2_400_000]), grammar)).toMatchObject({ text: stream, finished: true, failed: false })
+    expect(read(cutAt(stream.slice(0, -3), [1_300_000, 2_400_000]), grammar)).toMatchObject({ finished: false })
   })
 
   it('media end with done or completed, and their events are no tokens', () => {

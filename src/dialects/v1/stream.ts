@@ -36,6 +36,10 @@ export interface StreamOptions {
 const NOTHING = Buffer.alloc(0)
 const COMMENT = 0x3a // a line that begins with a colon
 const BLANK_LINE = Buffer.from('\n\n')
+const BLANK_LINE_BYTES_MAX = 4
+
+const NAME = /^(?:event: ?|data: ?\{\s*"type"\s*:\s*")([\w.]{1,60})/m
+const nameOf = (event: Buffer): string => NAME.exec(event.toString('latin1', 0, 200))?.[1] ?? ''
 
 /**
  * Reads a stream of events as it passes. Only whole events go on: one that a backend left half done never reaches the caller, and signs of life never stand
@@ -48,6 +52,8 @@ export class EventReader implements StreamReader {
   #heldBytes = 0
   #events = 0
   #units: Units | undefined
+  /** What a long event that is passing is called; null while none does. */
+  #passing: string | null = null
   #last = false
   #failed = false
 
@@ -64,10 +70,10 @@ export class EventReader implements StreamReader {
     const bytes = this.#heldBytes === 0 ? chunk : Buffer.concat([...this.#held, chunk])
     const end = lastEventEnd(bytes)
     const rest = bytes.subarray(end)
-    if (rest.length > LIMITS.usageTailBytesMax) return this.#overlong(bytes)
+    if (rest.length > LIMITS.usageTailBytesMax) return this.#overlong(bytes.subarray(0, end), rest)
     this.#held = rest.length === 0 ? [] : [rest]
     this.#heldBytes = rest.length
-    this.atBoundary = true
+    this.atBoundary = this.#passing === null || end > 0
     return end === 0 ? NOTHING : this.#whole(bytes.subarray(0, end))
   }
 
@@ -78,7 +84,7 @@ export class EventReader implements StreamReader {
     this.#heldBytes = 0
     if (held.length === 0 || !this.#meaningOf(dataOf(held)).last) return NOTHING
     this.#takes(held)
-    return Buffer.concat([held, BLANK_LINE])
+    return this.#renamed(Buffer.concat([held, BLANK_LINE]))
   }
 
   report(): StreamReport {
@@ -89,22 +95,38 @@ export class EventReader implements StreamReader {
     return { ...told, units: { ...units, tokens_out: Math.max(units?.tokens_out ?? 0, this.#events) }, estimated: true }
   }
 
-  /** Events larger than any that the gate reads, such as pictures, pass as they come. */
-  #overlong(bytes: Buffer): Buffer {
-    this.#held = []
-    this.#heldBytes = 0
+  /** Events larger than any that the gate reads, such as pictures, pass as they come. Of their last bytes a few are kept, which may be half of their blank line. */
+  #overlong(before: Buffer, rest: Buffer): Buffer {
+    const whole = before.length === 0 ? before : this.#whole(before)
+    this.#passing ??= nameOf(rest)
+    this.#held = [Buffer.from(rest.subarray(-BLANK_LINE_BYTES_MAX))]
+    this.#heldBytes = BLANK_LINE_BYTES_MAX
     this.atBoundary = false
-    return bytes
+    return Buffer.concat([whole, rest.subarray(0, -BLANK_LINE_BYTES_MAX)])
   }
 
   /** One or more events, none of them cut. */
   #whole(bytes: Buffer): Buffer {
     this.atBoundary = true
-    const { grammar, rename } = this.#options
-    const says = grammar.marks.some((mark) => bytes.includes(mark))
+    if (this.#passing !== null) this.#passed(this.#passing)
+    const { marks } = this.#options.grammar
+    const says = marks.some((mark) => bytes.includes(mark))
     const passed = says ? this.#read(bytes) : bytes
     if (!says) this.#events += countEvents(bytes)
-    return rename === null || passed.length === 0 ? passed : rename(passed)
+    return this.#renamed(passed)
+  }
+
+  #renamed(bytes: Buffer): Buffer {
+    const { rename } = this.#options
+    return rename === null || bytes.length === 0 ? bytes : rename(bytes)
+  }
+
+  /** A long event has come to its end. What it was called is all that is known of it. */
+  #passed(type: string): void {
+    this.#passing = null
+    const { last = false, failed = false } = this.#options.grammar.meaning('', { type })
+    if (last) this.#last = true
+    if (failed) this.#failed = true
   }
 
   #read(bytes: Buffer): Buffer {
