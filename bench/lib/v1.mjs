@@ -18,8 +18,16 @@ async function made(home, path, value) {
 /** A gateway with one endpoint, one model at it, and a key with limits and an account. */
 export async function startV1(name, backend, { sync = 'write', home, env = {} } = {}) {
   const running = await startGateway({ name, backend, sync, home, env: { DISCOVERY: 'off', ...env } })
-  return { running, path: '/v1/chat/completions', headers: { authorization: `Bearer ${await furnish(running.home, backend)}` } }
+  return v1Target(running, await furnish(running.home, backend))
 }
+
+/** `digits` is how many more or fewer an answer may have, since it tells what is left of the limits. */
+export const v1Target = (running, key) => ({
+  running,
+  path: '/v1/chat/completions',
+  headers: { authorization: `Bearer ${key}` },
+  digits: 16,
+})
 
 export async function furnish(home, backend) {
   await made(home, '/endpoints', { name: 'bench', url: `http://127.0.0.1:${backend}/v1`, dialect: 'openai' })

@@ -3,7 +3,7 @@ import { startGateway } from '../lib/gateway.mjs'
 import { cpuSeconds } from '../lib/processes.mjs'
 import { copyKeys, copyModels } from '../lib/seed.mjs'
 import { median, ratios, spread } from '../lib/stats.mjs'
-import { furnish, startV1 } from '../lib/v1.mjs'
+import { furnish, startV1, v1Target } from '../lib/v1.mjs'
 import { BrokenBench, load, verify } from '../lib/wrk.mjs'
 import { RIVALS } from '../rivals/index.mjs'
 import { ANSWER, QUESTION, startSmallBackend } from '../upstream/small.mjs'
@@ -46,7 +46,7 @@ async function startLarge(backend) {
   await copyKeys(home, { keys: KEYS, users: 1_000 })
   await copyModels(home, MODELS)
   const running = await startGateway({ name: 'portcullis large', backend, sync: 'write', home, env: { DISCOVERY: 'off' } })
-  return { running, path: '/v1/chat/completions', headers: { authorization: `Bearer ${key}` } }
+  return v1Target(running, key)
 }
 
 async function smallAnswers({ short, say }) {

@@ -3,12 +3,14 @@ import { openBeside } from '../storage/index.ts'
 import { Bookkeeper } from './bookkeeper.ts'
 import { withDays } from './days/store.ts'
 import type { Order, WorkerData } from './messages.ts'
+import { letOthersGoFirst } from './modest.ts'
 
 /**
  * The thread that keeps the accounts: it follows the ledger and answers what takes long, over a connection of its own, so that neither the event loop nor
  * the writers of the main thread wait for it.
  */
 async function work(port: MessagePort, { storeFile, ledgerFile, bounds }: WorkerData): Promise<void> {
+  letOthersGoFirst()
   const store = openBeside({ file: storeFile })
   const bookkeeper = new Bookkeeper({ db: withDays(store.db), ledgerFile, bounds, say: (word) => port.postMessage(word) })
   await new Promise<void>((resolve) => {
