@@ -1,5 +1,5 @@
 import SQLite from 'better-sqlite3'
-import type { SqliteDatabase } from 'kysely'
+import type { SqliteDatabase, SqliteStatement } from 'kysely'
 
 /**
  * Every database and statement of this process. Node ≥ 24.19 gives native objects clean-up hooks that better-sqlite3 12 does not expect: the
@@ -15,7 +15,7 @@ export function openSqlite(file: string, options: SQLite.Options = {}): SQLite.D
 
 /** The database as Kysely uses it, with one statement for each text of SQL: nothing is compiled twice, and nothing is thrown away. */
 export function keepingStatements(sqlite: SQLite.Database): SqliteDatabase {
-  const statements = new Map<string, SQLite.Statement>()
+  const statements = new Map<string, SqliteStatement>()
   return {
     close: () => sqlite.close(),
     prepare(text) {
@@ -26,9 +26,20 @@ export function keepingStatements(sqlite: SQLite.Database): SqliteDatabase {
       if (known) return known
       const statement = sqlite.prepare(sql)
       kept.push(statement)
-      statements.set(sql, statement)
-      return statement
+      const made = sql === 'rollback' ? rollingBack(sqlite, statement) : statement
+      statements.set(sql, made)
+      return made
     },
+  }
+}
+
+/** SQLite itself rolls back on a full disk and the like; to do it once more is an error, which would hide the first. */
+function rollingBack(sqlite: SQLite.Database, rollback: SQLite.Statement): SqliteStatement {
+  return {
+    reader: false,
+    all: () => [],
+    iterate: () => [].values(),
+    run: () => (sqlite.inTransaction ? rollback.run() : { changes: 0, lastInsertRowid: 0 }),
   }
 }
 

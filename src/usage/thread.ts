@@ -143,7 +143,7 @@ export class Thread {
 const down = (reason: string): GatewayError => new GatewayError('STORE_UNAVAILABLE', { reason: `the accounts cannot be asked: ${reason}` })
 
 /** Node 20 loads no .ts file in a thread, so there the sources are read as tests and `npm run dev` read them. What is built needs none of that. */
-function startWorker(workerData: WorkerData): Worker {
+export function startWorker(workerData: WorkerData): Worker {
   const resourceLimits = { maxOldGenerationSizeMb: LIMITS.usageHeapMiBMax }
   const options = { name: 'usage', workerData, execArgv: [], resourceLimits }
   if (import.meta.url.endsWith('.js')) return new Worker(new URL('./worker.js', import.meta.url), options)

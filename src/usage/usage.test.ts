@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { manualClock } from '../../test/support/clock.ts'
 import { refusalOf } from '../../test/support/ledger.ts'
+import { until } from '../../test/support/until.ts'
 import { type SceneOptions, type UsageScene, usageScene } from '../../test/support/usage-scene.ts'
 
 let scene: UsageScene
@@ -187,5 +188,33 @@ describe('the accounts', () => {
     const { rows, total } = await usage.summary({ by: 'model', from: today(), to: today() })
     expect([rows.length, rows[0]?.id, rows[0]?.requests, total.requests]).toEqual([501, '(others)', 20, 520])
     expect((await usage.requests({ limit: 5, model: 'm519' })).requests.map(({ request }) => request)).toEqual(['req_519'])
+  })
+
+  it('let days of the log go whole, keep their counters, and begin no day again that has gone', async () => {
+    const clock = manualClock(Date.parse(`${DAY}T12:00:00Z`))
+    const { pay, counted, rows } = await open({ clock, retention: { keepDays: 2 } })
+    await rows("insert into usage_days (day, user_id, key_id, model, endpoint, requests) values ('2024-09-11', 'u', 'k', 'm', 'e', 1)")
+    await rows("insert into usage_days (day, user_id, key_id, model, endpoint, requests) values ('2024-09-12', 'u', 'k', 'm', 'e', 1)")
+    await pay('req_1', { cost_micro: 1 })
+    clock.advance(86_400_000)
+    await pay('req_2', { cost_micro: 1 })
+    // What is counted late is counted, though its day has no log any more.
+    clock.advance(86_400_000)
+    await counted()
+    await pay('req_3', { cost_micro: 1 })
+    await counted()
+    expect(await rows('select day from log_days order by day')).toEqual([{ day: '2026-11-21' }, { day: '2026-11-22' }])
+    const costs = await rows('select day, cost_micro from usage_days where cost_micro > 0 order by day')
+    expect(costs.map(({ day, cost_micro }) => `${day} ${cost_micro}`)).toEqual(['2026-11-20 1', '2026-11-21 1', '2026-11-22 1'])
+    expect(await rows("select day from usage_days where user_id = 'u'")).toEqual([])
+    clock.advance(86_400_000)
+    scene.usage.reconfigure({ keepDays: 2, contentKeepDays: 7, contentBytesMax: 1, contentTotalBytesMax: 1 })
+    await until(async () => (await rows('select day from log_days')).length === 1, { withinMs: 5_000, what: 'a day to go' })
+    expect(await rows("select name from sqlite_master where name like 'requests_%' order by name")).toEqual([
+      { name: 'requests_20261122' },
+      { name: 'requests_20261122_request' },
+    ])
+    expect((await scene.usage.requests({ limit: 10 })).requests.map(({ request }) => request)).toEqual(['req_3'])
+    expect((await scene.usage.summary({ by: 'day', from: DAY, to: '2026-11-30' })).total.requests).toBe(3)
   })
 })

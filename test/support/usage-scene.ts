@@ -28,6 +28,8 @@ export interface UsageScene {
 }
 
 export interface SceneOptions {
+  /** Where the directories are to be, before anything is in them. */
+  readonly prepare?: (place: LedgerPlace) => void
   readonly clock?: Clock
   readonly ledger?: Partial<LedgerOptions>
   readonly retention?: Partial<Retention>
@@ -41,6 +43,7 @@ const RETENTION: Retention = { keepDays: 90, contentKeepDays: 7, contentBytesMax
 
 export async function usageScene(first: SceneOptions = {}): Promise<UsageScene> {
   const place = ledgerPlace()
+  first.prepare?.(place)
   const storeFile = join(place.keyDir, 'portcullis.db')
   const said: Said[] = []
   let options = first
