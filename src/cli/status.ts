@@ -12,20 +12,30 @@ import { EXIT, Exit, say } from './terminal.ts'
 
 const ANSWER_MS_MAX = 5_000
 
+const backendAnswer = {
+  url: z.string(),
+  up: z.boolean().nullable(),
+  latency_ms: z.number().nullable(),
+  since: z.string().nullable(),
+  note: z.string(),
+  in_flight: z.number(),
+  waiting: z.number(),
+}
+
 const statusAnswer = z.object({
   version: z.string(),
   ready: z.boolean(),
   why: z.string(),
   uptime_seconds: z.number(),
   in_flight: z.number(),
-  backends: z.array(
+  backends: z.array(z.object({ service: z.string(), ...backendAnswer })),
+  endpoints: z.array(
     z.object({
-      service: z.string(),
-      url: z.string(),
-      up: z.boolean().nullable(),
-      latency_ms: z.number().nullable(),
-      since: z.string().nullable(),
-      note: z.string(),
+      endpoint: z.string(),
+      ...backendAnswer,
+      active: z.boolean(),
+      priority: z.number(),
+      breaker: z.enum(['closed', 'open', 'half-open']),
     }),
   ),
 })
@@ -106,20 +116,53 @@ function jsonOf(text: string): unknown {
   }
 }
 
-function presentStatus({ version, ready, why, uptime_seconds, in_flight, backends }: Status): readonly string[] {
+function presentStatus({ version, ready, why, uptime_seconds, in_flight, backends, endpoints }: Status): readonly string[] {
   const state = ready ? pc.green('ready') : pc.red(`not ready: ${visible(why)}`)
-  const table = new Table({ head: ['service', 'backend', 'state', 'latency', 'since'], style: { head: [], border: [] } })
-  for (const { service, url, up, latency_ms, since } of backends) {
-    const word = up === null ? 'not asked yet' : up ? pc.green('up') : pc.red('down')
-    table.push([service, visible(url), word, latency_ms === null ? '-' : `${latency_ms} ms`, since === null ? '-' : timeOf(since)])
-  }
   // Our own question is one of those in flight.
   return [
     `portcullis ${visible(version)}, ${state}, up ${duration(uptime_seconds)}, ${Math.max(0, in_flight - 1)} in flight`,
-    table.toString(),
+    table(
+      'service',
+      backends.map((backend) => [backend.service, ...cells(backend, upWord(backend))]),
+    ),
+    ...(endpoints.length === 0 ? [] : [endpointTable(endpoints)]),
     ...backends.filter(({ note }) => note !== '').map(({ service, note }) => `${service}: ${visible(note)}`),
+    ...endpoints.filter(({ note, active }) => note !== '' && active).map(({ endpoint, note }) => `${visible(endpoint)}: ${visible(note)}`),
   ]
 }
+
+type Backend = Pick<Status['backends'][number], 'url' | 'up' | 'latency_ms' | 'since' | 'in_flight' | 'waiting'>
+type Endpoint = Status['endpoints'][number]
+
+const upWord = ({ up }: Backend): string => (up === null ? 'not asked yet' : up ? pc.green('up') : pc.red('down'))
+
+/** An endpoint that requests do not go to says why, whatever health checks say of it. */
+function endpointWord(endpoint: Endpoint): string {
+  if (!endpoint.active) return pc.dim('switched off')
+  if (endpoint.breaker === 'open') return pc.red('left alone: it failed')
+  return endpoint.breaker === 'half-open' ? pc.yellow('on trial') : upWord(endpoint)
+}
+
+const cells = ({ url, latency_ms, since, in_flight, waiting }: Backend, state: string): readonly string[] => [
+  visible(url),
+  state,
+  latency_ms === null ? '-' : `${latency_ms} ms`,
+  since === null ? '-' : timeOf(since),
+  waiting === 0 ? String(in_flight) : `${in_flight}, ${waiting} waiting`,
+]
+
+function table(first: string, rows: readonly (readonly string[])[], ...more: readonly string[]): string {
+  const drawn = new Table({ head: [first, 'backend', 'state', 'latency', 'since', 'requests', ...more], style: { head: [], border: [] } })
+  for (const row of rows) drawn.push([...row])
+  return drawn.toString()
+}
+
+const endpointTable = (endpoints: readonly Endpoint[]): string =>
+  table(
+    'endpoint',
+    endpoints.map((one) => [visible(one.endpoint), ...cells(one, endpointWord(one)), String(one.priority)]),
+    'priority',
+  )
 
 const timeOf = (iso: string): string => `${visible(iso).slice(0, 19).replace('T', ' ')} UTC`
 
