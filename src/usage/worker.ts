@@ -10,11 +10,16 @@ import { letOthersGoFirst } from './modest.ts'
  * the writers of the main thread wait for it.
  */
 async function work(port: MessagePort, { storeFile, ledgerFile, bounds }: WorkerData): Promise<void> {
-  letOthersGoFirst()
   const store = openBeside({ file: storeFile })
   const bookkeeper = new Bookkeeper({ db: withDays(store.db), ledgerFile, bounds, say: (word) => port.postMessage(word) })
+  let modest = false
   await new Promise<void>((resolve) => {
     port.on('message', (order: Order) => {
+      // A start is waited for, and so is a command's answer; from the first order to follow on there are requests to serve. There is no way back from it.
+      if (order.order === 'follow' && !modest) {
+        modest = true
+        letOthersGoFirst()
+      }
       if (order.order === 'stop') resolve()
       else bookkeeper.obey(order)
     })
