@@ -11,7 +11,7 @@ import { Collected } from './collected.ts'
 import { hiderOf, reshaped, withoutCredential } from './credential.ts'
 import { deadlineFault, earlyRefusal, endingOf, isFault, upstreamFault } from './faults.ts'
 import { isHalf, readerOf, UNFINISHED } from './half-object.ts'
-import { relayedHeaders } from './headers.ts'
+import { passesLength, relayedHeaders } from './headers.ts'
 import { mustBeRead, relayedError } from './relayed-error.ts'
 import type { Sweep, Watched } from './sweep.ts'
 
@@ -164,7 +164,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     if (this.#caller.kept && !isEventStream(this.#contentType)) throw this.#rubbish('no stream, where one was asked for and begun')
     const relayed = relayedHeaders(headers, this.#visit, this.#plan.contentType)
     const told = status < 400 ? relayed : relayed.map(hiderOf(this.#backend))
-    this.#caller.begin(status, told, headers['content-length'] !== undefined)
+    this.#caller.begin(status, told, passesLength(headers))
     this.#joined = true
     this.#caller.flushSoon(this.#fail)
   }

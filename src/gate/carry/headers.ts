@@ -40,6 +40,10 @@ export function callerHeaders({ headers }: Envelope, withLength: boolean): Recor
   return forwarded
 }
 
+/** Events may be dropped on their way, renamed, or joined by an error: their length is never what the backend said. */
+export const passesLength = (upstream: IncomingHttpHeaders): boolean =>
+  upstream['content-length'] !== undefined && upstream['content-type']?.startsWith('text/event-stream') !== true
+
 /** A flat list, which Node writes as it stands. */
 export function relayedHeaders(
   upstream: IncomingHttpHeaders,
@@ -48,12 +52,14 @@ export function relayedHeaders(
 ): string[] {
   const headers = ['x-request-id', envelope.id]
   for (const name in answerHeaders) headers.push(name, answerHeaders[name] ?? '')
+  const sized = passesLength(upstream)
   for (const name of RELAYED_NAMES) {
+    if (name === 'content-length' && !sized) continue
     const value = upstream[name]
     if (typeof value === 'string' && !(name === 'content-type' && contentType !== undefined)) headers.push(name, value)
   }
   if (contentType !== undefined) headers.push('content-type', contentType)
   // Without a length it is a stream; nginx would collect it, Caddy does not.
-  if (upstream['content-length'] === undefined) headers.push('x-accel-buffering', 'no')
+  if (!sized) headers.push('x-accel-buffering', 'no')
   return headers
 }
