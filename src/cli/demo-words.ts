@@ -14,7 +14,7 @@ export interface Demo {
   readonly key: { readonly text: string; readonly file: string }
 }
 
-/** What the demo says of itself: what runs where, the key, and five lines to paste. */
+/** What the demo says of itself: what runs where, the key, and lines to paste. */
 export async function introduction(demo: Demo): Promise<readonly string[]> {
   const { port, wanted, backends, key } = demo
   return [
@@ -27,6 +27,9 @@ export async function introduction(demo: Demo): Promise<readonly string[]> {
     `(the lines below read it from ${key.file})`,
     '',
     ...(await pasteLines(demo)).flatMap((line) => [line, '']),
+    `OpenAI's and Anthropic's clients take the same key: base URL http://127.0.0.1:${port}/v1 (Anthropic's without /v1); what they can ask for:`,
+    `curl -sS http://127.0.0.1:${port}/v1/models -H "Authorization: Bearer $(cat ${q(key.file)})"`,
+    '',
     'Ctrl-C ends the demo and removes everything it made.',
   ]
 }

@@ -82,9 +82,9 @@ describe.skipIf(noCurl)(named('npm run demo', noCurl), () => {
     expect(demo.key).toMatch(/^pcl_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}$/)
   })
 
-  it('prints five lines that work when pasted, from anywhere', async () => {
-    expect(demo.lines).toHaveLength(5)
-    const [chat = '', speech = '', picture = '', transcript = '', report = ''] = demo.lines
+  it('prints six lines that work when pasted, from anywhere', async () => {
+    expect(demo.lines).toHaveLength(6)
+    const [chat = '', speech = '', picture = '', transcript = '', report = '', models = ''] = demo.lines
     const paste = (line: string) => shell(line, { cwd: place.dir, env: { HOME: place.dir } })
 
     const streamed = await paste(chat)
@@ -112,6 +112,16 @@ describe.skipIf(noCurl)(named('npm run demo', noCurl), () => {
     const told = await paste(report)
     expect([told.status, told.err]).toEqual([0, ''])
     for (const count of [/chat 1\b/, /tts 1\b/, /image 1\b/, /whisper 1\b/]) expect(summary(told.out)).toMatch(count)
+    const listed = await until(
+      async () => {
+        const { out } = await paste(models)
+        return out.includes('whisper-1') ? out : null
+      },
+      { withinMs: 10_000, what: 'the models to appear by themselves' },
+    )
+    const { data } = JSON.parse(listed) as { data: { id: string }[] }
+    expect(data.map(({ id }) => id)).toEqual(expect.arrayContaining(['stand-in:latest', 'tts-1', 'stable-diffusion', 'whisper-1']))
+
     expect(readdirSync(place.dir)).toEqual([]) // nothing is left where they were pasted
   })
 
