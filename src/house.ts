@@ -108,7 +108,7 @@ async function furnish(config: Config, options: HouseOptions, closers: Closers):
   const sealer = createSealer(join(dataDir, 'endpoints.key'))
   const models = createModelCatalog({ store, sealer, services: () => services, clock, log })
   if (!keysWhenNeeded) await models.load()
-  const metrics = createMetrics({ ledger: () => ledger.state(), argon: () => hasher.stats() })
+  const metrics = createMetrics({ ledger: () => ledger.state(), argon: () => hasher.stats(), usage: () => accounts.state() })
   const contents: Contents = {
     bytesMax: () => accounts.contentBytesMax,
     keep: (content) => accounts.keepContent({ ...content, atMs: clock.nowMs() }),

@@ -4,6 +4,7 @@ import { EXPOSITION_TYPE, exposed, type Family, type Labels, Spread } from './ex
 export interface MetricSources {
   readonly ledger: () => { lagMs: number; waitingLines: number; ok: boolean }
   readonly argon: () => { inFlight: number; queued: number }
+  readonly usage: () => { ok: boolean; behind: number }
 }
 
 export interface Metrics extends CorridorObserver {
@@ -101,14 +102,17 @@ function requestFamilies(services: readonly (readonly [string, Counts])[]): Fami
   ]
 }
 
-function sourceFamilies({ ledger, argon }: MetricSources): Family[] {
+function sourceFamilies({ ledger, argon, usage }: MetricSources): Family[] {
   const { ok, lagMs, waitingLines } = ledger()
   const { inFlight, queued } = argon()
+  const accounts = usage()
   const gauge = (name: string, help: string, value: number): Family => ({ name, help, type: 'gauge', samples: [{ value }] })
   return [
     gauge('portcullis_ledger_ok', '1 while the ledger can be written', Number(ok)),
     gauge('portcullis_ledger_lag_seconds', 'How long the oldest line that is not yet on disk has waited', lagMs / 1_000),
     gauge('portcullis_ledger_waiting_lines', 'Lines not yet acknowledged', waitingLines),
+    gauge('portcullis_usage_ok', '1 while the accounts follow the ledger', Number(accounts.ok)),
+    gauge('portcullis_usage_behind_lines', 'Lines of the ledger that are not in the accounts yet', accounts.behind),
     gauge('portcullis_argon2_in_flight', 'Keys being verified', inFlight),
     gauge('portcullis_argon2_queued', 'Keys waiting to be verified', queued),
     gauge('portcullis_resident_memory_bytes', 'Resident memory of the process', process.memoryUsage.rss()),

@@ -89,7 +89,7 @@ describe('promise 19: what the ledger says was used is what is counted, logged a
       const child = new UsageChild(scene.place, { sync, rotateMiB: random.of([0.05, 0.5]), callers: 8, tag: `k${kill}x`, keys: KEYS })
       // One in six is killed while it still starts, and perhaps while it catches up.
       if (random.chance(0.83)) await until(() => child.ready || child.ended, { withinMs: 60_000, what: 'the child' })
-      await new Promise((resolve) => setTimeout(resolve, random.int(0, 500)))
+      await new Promise((resolve) => setTimeout(resolve, random.int(0, 300)))
       await child.kill()
       expect(child.errors).toBe('')
       await scene.reopen()
