@@ -8,6 +8,8 @@ import { details } from './key-print.ts'
 type Counts = UsageAnswer['total']
 
 const NONE = '-'
+/** A busy gateway is always a moment ahead of its accounts. */
+const BEHIND_TOLD_MIN = 1_000
 const count = (value: number): string => (value === 0 ? NONE : value.toLocaleString('en-US'))
 
 /** The columns of a sum; those in which nobody has anything are left out of a table. */
@@ -28,7 +30,7 @@ export function summaryText(answer: UsageAnswer): string {
     ...(more > 0 ? [`${more} more in the total`] : []),
     ...(fault !== null
       ? [`not all is counted: ${visible(fault)}`]
-      : behind > 0
+      : behind > BEHIND_TOLD_MIN
         ? [`${behind} lines of the ledger are not counted yet`]
         : []),
   ].map((note) => pc.dim(note))

@@ -59,3 +59,10 @@ const DAY_MS = 86_400_000
 export const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
 /** The first day that is kept when so many are, today among them. */
 export const firstDayOf = (nowMs: number, days: number): string => dayOf(nowMs - (days - 1) * DAY_MS)
+
+/** The same ids, the last of them so often that their number is a power of two: each number of parameters is a statement of its own, and none is forgotten. */
+export function evened(ids: readonly string[]): string[] {
+  const [last] = ids.slice(-1)
+  const count = 2 ** Math.ceil(Math.log2(Math.max(1, ids.length)))
+  return last === undefined ? [] : [...ids, ...Array.from({ length: count - ids.length }, () => last)]
+}

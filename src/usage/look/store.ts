@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { LIMITS } from '../../kernel/index.ts'
 import type { UsageDb } from '../days/store.ts'
 import { COUNT_COLUMNS } from '../project/batch.ts'
+import { evened } from '../tables.ts'
 import type { Counts, SpentRow, Summary, SummaryBy, SummaryRow, SummaryWanted } from '../types.ts'
 
 /** What each way of counting puts together. */
@@ -57,12 +58,12 @@ async function namesOf(db: UsageDb, by: SummaryBy, ids: readonly string[]): Prom
   if (ids.length === 0 || (by !== 'user' && by !== 'key')) return new Map()
   const rows =
     by === 'user'
-      ? await db.selectFrom('users').select(['id', 'name']).where('id', 'in', ids).execute()
+      ? await db.selectFrom('users').select(['id', 'name']).where('id', 'in', evened(ids)).execute()
       : await db
           .selectFrom('keys')
           .innerJoin('users', 'users.id', 'keys.user_id')
           .select(['keys.id', 'users.name'])
-          .where('keys.id', 'in', ids)
+          .where('keys.id', 'in', evened(ids))
           .execute()
   return new Map(rows.map(({ id, name }) => [id, name]))
 }

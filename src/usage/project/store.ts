@@ -2,7 +2,7 @@ import { CompiledQuery, sql } from 'kysely'
 import type { LedgerPlace } from '../../audit/index.ts'
 import type { UsageDaysTable } from '../../storage/index.ts'
 import { beginDay, type UsageDb } from '../days/store.ts'
-import { type RequestsOfDay, type RequestsTable, requestsOf } from '../tables.ts'
+import { evened, type RequestsOfDay, type RequestsTable, requestsOf } from '../tables.ts'
 import { type Batch, COUNT_COLUMNS } from './batch.ts'
 
 /** The name of this projection among those that may come. */
@@ -35,7 +35,7 @@ export async function setPlace(db: UsageDb, { segment, bytes, seq, hash }: Ledge
 
 /** Whose the keys are. A key keeps its user, and its row when it is deleted. */
 export async function usersOf(db: UsageDb, keys: readonly string[]): Promise<Map<string, string>> {
-  const rows = await db.selectFrom('keys').select(['id', 'user_id']).where('id', 'in', keys).execute()
+  const rows = await db.selectFrom('keys').select(['id', 'user_id']).where('id', 'in', evened(keys)).execute()
   return new Map(rows.map(({ id, user_id }) => [id, user_id]))
 }
 
