@@ -5,6 +5,9 @@
  *
  * It sleeps in Atomics.wait on the first word of the shared memory (woken in a few microseconds, where a message takes tens) and reads its orders from it:
  * [0] turn number, [1] order (1 write, 2 stop), [2] file descriptor, [3] length, [4] 1 when the directory entry must be synced too.
+ *
+ * Only a turn that has changed is an order. The main thread may be put to sleep between counting the turn and ringing the bell; the order is then carried out
+ * before the bell, and the bell itself would have it carried out again, and the batch after it acknowledged before it was written.
  */
 export const WORDS = 8
 export const ORDER_WRITE = 1
@@ -37,7 +40,9 @@ function write(fd, length, newFile) {
 let turn = 0
 for (;;) {
   Atomics.wait(words, 0, turn)
-  turn = Atomics.load(words, 0)
+  const now = Atomics.load(words, 0)
+  if (now === turn) continue
+  turn = now
   if (words[1] === ${ORDER_STOP}) break
   let failure = null
   try {
