@@ -7,8 +7,8 @@ import { UsageChild } from '../support/usage-child.ts'
 import { KEYS, type UsageScene, usageScene } from '../support/usage-scene.ts'
 
 const LONG = process.env.PORTCULLIS_LONG === '1'
-const KILLS = LONG ? 500 : 30
-const LOOK_EVERY = LONG ? 25 : 10
+const KILLS = LONG ? 500 : 12
+const LOOK_EVERY = LONG ? 25 : 4
 const SEED = Number(process.env.PORTCULLIS_SEED ?? Math.floor(Math.random() * 2 ** 31))
 
 let scene: UsageScene
