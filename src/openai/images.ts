@@ -22,7 +22,7 @@ export function prepareImages({ models, clock }: FaceParts): Prepare {
       planAt({ endpoint, upstream }, { options }) {
         if (passesThrough(endpoint.dialect)) {
           return {
-            ...passPlan({ protocol: 'images', root: endpoint.apiRoot, body, upstream, name: model.name, options, headers: {} }),
+            ...passPlan({ protocol: 'images', endpoint, mayManage: false, body, upstream, name: model.name, options, headers: {} }),
             units: imagesOf(body.fields.n),
           }
         }

@@ -21,7 +21,8 @@ export function prepareSpeech({ models }: FaceParts): Prepare {
         if (passesThrough(endpoint.dialect)) {
           const plan = passPlan({
             protocol: 'speech',
-            root: endpoint.apiRoot,
+            endpoint,
+            mayManage: false,
             body,
             upstream,
             name: model.name,

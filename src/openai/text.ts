@@ -19,12 +19,13 @@ export function prepareText(protocol: Protocol, { models, heartbeatMs }: FacePar
     const model = findModel(models, visit.principal, body.fields.model, protocol)
     visit.model = model.name
     visit.demand = { model, price: model.price, ...expectedTokens(body, protocol === 'embeddings' ? 'embeds' : 'generates') }
+    const mayManage = visit.principal?.rights.has('manage:chat') ?? false
     const headers = protocol === 'messages' ? anthropicHeaders(visit) : NO_HEADERS
     return {
       model,
       protocol,
       planAt: ({ endpoint, upstream }, { options }) =>
-        passPlan({ protocol, root: endpoint.apiRoot, body, upstream, name: model.name, options, headers }),
+        passPlan({ protocol, endpoint, mayManage, body, upstream, name: model.name, options, headers }),
       life: stream === true ? lifeOf(protocol, heartbeatMs, visit.envelope.id) : null,
     }
   }

@@ -1,4 +1,13 @@
-import { foldKey, parseFields, parseObject, refuseAmbiguousKeys, scanObject, type TopLevelKey } from '../../http/index.ts'
+import {
+  type Edit,
+  edited,
+  foldKey,
+  parseFields,
+  parseObject,
+  refuseAmbiguousKeys,
+  scanObject,
+  type TopLevelKey,
+} from '../../http/index.ts'
 import { clip, GatewayError, LIMITS } from '../../kernel/index.ts'
 import type { ReadBody } from '../tokens.ts'
 
@@ -65,17 +74,24 @@ export function inspectOllamaBody(body: Buffer, rules: OllamaRules): InspectedBo
   refuseAmbiguousKeys(keys, KNOWN)
   const fields = body.length > LIMITS.jsonWholeBytesMax ? parseFields(body, keys, GUARDED) : parseObject(body)
   const model = modelOf(fields)
+  const read = { bytes: body, keys, fields }
+  return { body: edited(body, judgedEdits(read, model, rules)), model, read }
+}
+
+/** What must change in a body before Ollama may obey it; throws what may not be asked of it at all. */
+export function judgedEdits({ keys, fields }: Pick<ReadBody, 'keys' | 'fields'>, model: string, rules: OllamaRules): readonly Edit[] {
   if (!rules.allowCloudModels && isCloudModel(model)) {
     throw new GatewayError('POLICY_REFUSED', {
       detail: `"${clip(model, LIMITS.modelCharsMax)}" runs in Ollama's cloud on the account of this host; cloud models are not allowed here`,
       reason: 'cloud model',
     })
   }
-  const read = { bytes: body, keys, fields }
-  if (rules.mayManage) return { body, model, read }
+  if (rules.mayManage) return NO_EDITS
   checkOptions(fields.options)
-  return { body: clampKeepAlive(body, keys, fields.keep_alive), model, read }
+  return clampKeepAlive(keys, fields.keep_alive)
 }
+
+const NO_EDITS: readonly Edit[] = Object.freeze([])
 
 function modelOf(fields: Readonly<Record<string, unknown>>): string {
   for (const name of ['model', 'name'] as const) {
@@ -115,13 +131,12 @@ function checkOptions(options: unknown): void {
  * Below the minimum a caller unloads the model for everybody (0 with an empty prompt does nothing else), above the maximum, or below
  * zero, one caller pins it. Only the value's own bytes are replaced.
  */
-function clampKeepAlive(body: Buffer, keys: readonly TopLevelKey[], value: unknown): Buffer {
+function clampKeepAlive(keys: readonly TopLevelKey[], value: unknown): readonly Edit[] {
   const span = keys.find(({ name }) => name === 'keep_alive')
-  if (span === undefined || value === null) return body
+  if (span === undefined || value === null) return NO_EDITS
   const wantedMs = keepAliveMs(value)
   const allowedMs = Math.min(Math.max(wantedMs, LIMITS.ollamaKeepAliveMsMin), LIMITS.ollamaKeepAliveMsMax)
-  if (allowedMs === wantedMs) return body
-  return Buffer.concat([body.subarray(0, span.start), Buffer.from(`"${allowedMs / 1_000}s" `), body.subarray(span.end)])
+  return allowedMs === wantedMs ? NO_EDITS : [{ start: span.start, end: span.end, text: `"${allowedMs / 1_000}s" ` }]
 }
 
 const GO_DURATION = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h)(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))*$/

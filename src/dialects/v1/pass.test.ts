@@ -1,13 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import { scanObject } from '../../http/index.ts'
+import { asEndpointId } from '../../kernel/index.ts'
 import type { Plan } from '../plan.ts'
 import { type Passing, passPlan } from './pass.ts'
 
+const AT: Passing['endpoint'] = { ref: 'builtin:chat', dialect: 'openai', apiRoot: '/v1', cloudModels: false }
 const passing = (text: string, over: Partial<Passing> = {}): Passing => {
   const bytes = Buffer.from(text)
   return {
     protocol: 'chat',
-    root: '/v1',
+    endpoint: AT,
+    mayManage: false,
     body: { bytes, keys: scanObject(bytes), fields: JSON.parse(text) as Record<string, unknown> },
     upstream: null,
     name: 'fast',
@@ -49,8 +52,35 @@ describe('the body of a request that passes', () => {
   it.each([
     ['/v1', '/v1/chat/completions'],
     ['', '/chat/completions'],
-  ])('goes below %j of its endpoint', (root, path) => {
-    expect(passPlan(passing('{"model":"m"}', { root })).request.path).toBe(path)
+  ])('goes below %j of its endpoint', (apiRoot, path) => {
+    expect(passPlan(passing('{"model":"m"}', { endpoint: { ...AT, apiRoot } })).request.path).toBe(path)
+  })
+
+  describe('to Ollama', () => {
+    const endpoint = { ...AT, dialect: 'ollama' as const }
+    const body = (text: string, over: Partial<Passing> = {}): string => sent(passPlan(passing(text, { endpoint, ...over })))
+
+    it('is judged as over /chat: who may not manage it neither pins nor unloads a model, nor loads it anew', () => {
+      const [pins, reloads] = ['{"keep_alive":-1 ,"model":"fast"}', '{"model":"fast","options":{"num_gpu":0}}']
+      expect(body(pins, { upstream: 'llama3.2:1b' })).toBe('{"keep_alive":"1800s" ,"model":"llama3.2:1b" }')
+      expect(body('{"model":"fast","keep_alive":0}')).toBe('{"model":"fast","keep_alive":"60s" }')
+      expect(() => body(reloads)).toThrow(/options.num_gpu reloads the model/)
+      for (const text of [pins, reloads]) {
+        expect(body(text, { mayManage: true })).toBe(text)
+        expect(body(text, { endpoint: AT })).toBe(text)
+      }
+    })
+
+    it('never asks its cloud where the configuration does not allow it, by whatever name', () => {
+      const text = '{"model":"fast"}'
+      for (const upstream of ['x:cloud', 'gpt-oss:120B-Cloud', 'x:cloud ']) {
+        expect(() => body(text, { upstream }), upstream).toThrow(/^cloud model$/)
+        expect(() => body(text, { upstream, mayManage: true }), upstream).toThrow(/^cloud model$/)
+        expect(body(text, { upstream, endpoint: { ...endpoint, cloudModels: true } })).toContain(upstream)
+        expect(body(text, { upstream, endpoint: { ...endpoint, ref: asEndpointId('end_1') } })).toContain(upstream)
+      }
+      expect(() => body(text, { name: 'x:cloud' })).toThrow(/^cloud model$/)
+    })
   })
 
   it('leaves protocols alone that tell counts by themselves', () => {

@@ -1,7 +1,8 @@
-import type { DialectName, Protocol } from '../../catalog/index.ts'
+import type { DialectName, Endpoint, Protocol } from '../../catalog/index.ts'
 import type { Units } from '../../contract/index.ts'
 import { type Edit, edited } from '../../http/index.ts'
 import { LIMITS } from '../../kernel/index.ts'
+import { judgedEdits } from '../ollama/policy.ts'
 import type { LocalAnswer, Plan, StreamReader, StreamReport, WholeAnswer } from '../plan.ts'
 import type { ReadBody } from '../tokens.ts'
 import { embeddingsAs } from './embeddings.ts'
@@ -13,8 +14,9 @@ import { secondsIn, unitsIn } from './usage.ts'
 /** The same protocol on both sides: the bytes pass, but for what must change. */
 export interface Passing {
   readonly protocol: Protocol
-  /** What stands there for `/v1`: some providers have the protocol under a path of their own. */
-  readonly root: string
+  readonly endpoint: PassedTo
+  /** Whether the caller may manage what stands there. */
+  readonly mayManage: boolean
   readonly body: ReadBody
   /** The model's name there; null leaves the caller's. */
   readonly upstream: string | null
@@ -24,6 +26,9 @@ export interface Passing {
   readonly options: Readonly<Record<string, unknown>>
   readonly headers: Readonly<Record<string, string>>
 }
+
+/** Some providers have the protocol under a path of their own, which stands there for `/v1`. */
+type PassedTo = Pick<Endpoint, 'ref' | 'dialect' | 'apiRoot' | 'cloudModels'>
 
 const PATHS: Readonly<Record<Protocol, string>> = {
   chat: '/v1/chat/completions',
@@ -66,7 +71,7 @@ export function passPlan(passing: Passing): Plan {
   const plan = {
     request: {
       method: 'POST',
-      path: v1PathAt(passing.root, protocol),
+      path: v1PathAt(passing.endpoint.apiRoot, protocol),
       headers: { 'content-type': 'application/json', ...headers },
       body: edited(body.bytes, edits),
     },
@@ -86,9 +91,10 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 
 const BODY_OPEN = 0x7b
 
-function editsOf({ body, upstream, options }: Passing, asksUsage: boolean): readonly Edit[] {
-  const { bytes, keys, fields } = body
-  const edits: Edit[] = []
+function editsOf(passing: Passing, asksUsage: boolean): readonly Edit[] {
+  const { upstream, options } = passing
+  const { bytes, keys, fields } = passing.body
+  const edits: Edit[] = [...judged(passing)]
   const added: Record<string, unknown> = {}
   const set = (name: string, value: unknown): void => {
     const span = keys.find((key) => key.name === name)
@@ -105,6 +111,17 @@ function editsOf({ body, upstream, options }: Passing, asksUsage: boolean): read
   }
   return edits.sort((one, other) => one.start - other.start)
 }
+
+/**
+ * What an ordinary key may not do to everybody over /chat it may not over /v1: Ollama reads neither field there as yet, and need not tell when it does. Cloud
+ * models are a decision of the configuration for the gate's own service, and of whoever made it for an endpoint of the store.
+ */
+function judged({ endpoint, body, mayManage, upstream, name }: Passing): readonly Edit[] {
+  if (endpoint.dialect !== 'ollama') return NO_EDITS
+  const allowCloudModels = endpoint.cloudModels || !endpoint.ref.startsWith('builtin:')
+  return judgedEdits(body, upstream ?? name, { mayManage, allowCloudModels })
+}
+const NO_EDITS: readonly Edit[] = Object.freeze([])
 
 export const readerOf =
   (protocol: Protocol, options: { readonly dropUnasked: boolean; readonly rename: ((bytes: Buffer) => Buffer) | null }) =>
