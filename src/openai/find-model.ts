@@ -44,7 +44,8 @@ const ASKED: Readonly<Record<Capability, readonly Protocol[]>> = {
 
 /** One whose endpoints are all switched off is not told apart from one whose endpoints cannot be reached. */
 export const serves = (model: Model, protocol: Protocol): boolean =>
-  ASKED[model.capability].includes(protocol) && (model.places.length === 0 || model.places.some(({ endpoint }) => endpoint.speaks.has(protocol)))
+  ASKED[model.capability].includes(protocol) &&
+  (model.places.length === 0 || model.places.some(({ endpoint }) => endpoint.speaks.has(protocol)))
 
 export function noSuchModel(models: Models, principal: Principal | null, name: string): GatewayError {
   const known = models.list().flatMap((model) => (mayUse(principal, model) ? [model.name] : []))
