@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { call } from '../support/caller.ts'
+import { escapedName as escaped, FIELD_SPELLINGS as SPELLINGS } from '../support/field-spellings.ts'
 import { type GatewayUnderTest, startTestGateway, type TestKey } from '../support/gateway.ts'
 import { a1111Answer, answer } from '../support/hostile.ts'
 import { type TextBackend, textBackend } from '../support/text-backend.ts'
@@ -24,22 +25,6 @@ afterAll(async () => {
   await gate.stop()
   await Promise.all([chat.close(), image.close()])
 })
-
-const upperFirst = (name: string): string => `${name.slice(0, 1).toUpperCase()}${name.slice(1)}`
-const upperLast = (name: string): string => `${name.slice(0, -1)}${name.slice(-1).toUpperCase()}`
-/** The long s and the Kelvin sign, which Go folds to s and k; a name without either has one more case instead. */
-const lookAlike = (name: string): string => (/[sk]/.test(name) ? name.replace('s', 'ſ').replace('k', '\u212a') : upperLast(name))
-const escaped = (name: string): string => `\\u${name.charCodeAt(0).toString(16).padStart(4, '0')}${name.slice(1)}`
-
-type Spelled = (field: string, value: string) => string
-const SPELLINGS: Readonly<Record<string, Spelled>> = {
-  'in another case': (field, value) => `"${field.toUpperCase()}":${value}`,
-  'with a first letter in another case': (field, value) => `"${upperFirst(field)}":${value}`,
-  'in letters that look alike': (field, value) => `"${lookAlike(field)}":${value}`,
-  'with an escaped letter in another case': (field, value) => `"${escaped(upperFirst(field))}":${value}`,
-  'with an escape, beside the plain one': (field, value) => `"${field}":${value},"${escaped(field)}":${value}`,
-  twice: (field, value) => `"${field}":${value},"${field}":${value}`,
-}
 
 /** Harmless values: it is the spelling that must be refused. */
 const CHAT_FIELDS = { model: '"m"', name: '"m"', keep_alive: '"5m"', stream: 'false', options: '{"seed":1}', images: '["aGVsbG8="]' }
