@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
@@ -10,6 +10,11 @@ import { ERRORS } from '../../src/kernel/index.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
+/** Every page below docs/, by its name from the package's root. */
+const docs = (readdirSync(join(ROOT, 'docs'), { recursive: true }) as string[]) // no Buffers, since no encoding was asked for
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => `docs/${name}`)
+const isIn = (folder: string, page: string): boolean => dirname(page) === folder
 
 /** `| key | VARIABLE | default |` rows of docs/configuration.md. */
 function documentedSettings(): Map<string, { env: string; fallback: string }> {
@@ -19,18 +24,43 @@ function documentedSettings(): Map<string, { env: string; fallback: string }> {
 
 const knownSettings = () => [...SETTINGS, ...Object.keys(BUILTIN).flatMap(serviceSettings), ...serviceSettings('NAME')]
 
+type Units = readonly (readonly [unit: string, size: number])[]
+const DURATIONS: Units = [
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1_000],
+  ['ms', 1],
+]
+const SIZES: Units = [
+  ['GiB', 1024 ** 3],
+  ['MiB', 1024 ** 2],
+  ['KiB', 1024],
+  ['B', 1],
+]
+
+/** In the largest unit that leaves no fraction: 15s, 1h, 64KiB. */
+function inUnits(value: number, units: Units): string {
+  const [unit, size] = units.find(([, size]) => value % size === 0) ?? ['', 1]
+  return `${value / size}${unit}`
+}
+
+type KnownSetting = ReturnType<typeof knownSettings>[number]
+
+/** A number that is a time or a size is one whose setting reads such words. */
+function inWords({ read: parse, fallback }: KnownSetting): string {
+  const takes = (words: string): boolean => 'value' in parse(words)
+  if (typeof fallback !== 'number') return String(fallback)
+  if (takes('1s')) return fallback === 0 ? 'off' : inUnits(fallback, DURATIONS)
+  return takes('1KiB') ? inUnits(fallback, SIZES) : String(fallback)
+}
+
 /** A default as the page writes it. */
-function written(fallback: unknown, key: string): string {
+function written(setting: KnownSetting): string {
+  const { key, fallback, required = false } = setting
   if (key === 'data_dir') return 'the XDG data directory, `portcullis/`'
-  if (key.startsWith('services.NAME.') && (key.endsWith('.url') || key.endsWith('.routes'))) return 'must be given'
+  if (required || key === 'services.NAME.routes') return 'must be given'
   if (fallback === null || (Array.isArray(fallback) && fallback.length === 0)) return 'none'
-  if (key.includes('.deadlines.') && typeof fallback === 'number')
-    return `\`${fallback % 3_600_000 === 0 ? `${fallback / 3_600_000}h` : `${fallback / 60_000}m`}\``
-  if (/\.(?:body|content|content_total)_max$/.test(key) && typeof fallback === 'number') {
-    const [power, unit] = fallback >= 1024 ** 3 ? [3, 'GiB'] : fallback >= 1024 ** 2 ? [2, 'MiB'] : [1, 'KiB']
-    return `\`${fallback / 1024 ** power}${unit}\``
-  }
-  return `\`${String(fallback)}\``
+  return `\`${inWords(setting)}\``
 }
 
 describe('docs', () => {
@@ -48,8 +78,13 @@ describe('docs', () => {
         .map(({ key }) => key)
         .sort(),
     )
-    for (const { key, env, fallback } of knownSettings())
-      expect({ key, ...documented.get(key) }).toEqual({ key, env, fallback: written(fallback, key) })
+    for (const setting of knownSettings()) {
+      const { key, env, read: parse, fallback } = setting
+      expect({ key, ...documented.get(key) }).toEqual({ key, env, fallback: written(setting) })
+      // What the page says must also mean the default to whoever writes it down.
+      const words = /^`(.*)`$/.exec(documented.get(key)?.fallback ?? '')?.[1]
+      if (words !== undefined && !words.includes('NAME')) expect({ key, ...parse(words) }).toEqual({ key, value: fallback })
+    }
   })
 
   it('has an example file that is valid and says the defaults', () => {
@@ -61,19 +96,20 @@ describe('docs', () => {
   })
 
   it('leads to every page from the README', () => {
-    const linked = [...read('README.md').matchAll(/\]\(([^)#]+\.md)\)/g)].map(([, target]) => target)
-    const pages = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'))
-    expect(pages.filter((name) => !linked.includes(`docs/${name}`))).toEqual([])
+    const linkedFrom = (page: string): string[] =>
+      [...read(page).matchAll(/\]\(([^)#]+\.md)(?:#[^)]*)?\)/g)].map(([, target = '']) => join(page, '..', target))
+    const linked = linkedFrom('README.md')
+    expect(docs.filter((page) => isIn('docs', page) && !linked.includes(page))).toEqual([])
+    expect(linked).toContain('docs/clients/README.md')
+    const clients = ['docs/clients/README.md', ...linkedFrom('docs/clients/README.md')]
+    expect(docs.filter((page) => isIn('docs/clients', page) && !clients.includes(page))).toEqual([])
   })
 
   it('names only scripts of npm that there are', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> } // npm's own shape
-    const pages = ['README.md', 'CONTRIBUTING.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)]
-    const named = pages
-      .filter((page) => page.endsWith('.md'))
-      .flatMap((page) =>
-        [...read(page).matchAll(/\bnpm (?:run ([a-z:-]+)|(start|test)\b)/g)].map(([, script, short]) => script ?? short ?? ''),
-      )
+    const named = ['README.md', 'CONTRIBUTING.md', ...docs].flatMap((page) =>
+      [...read(page).matchAll(/\bnpm (?:run ([a-z:-]+)|(start|test)\b)/g)].map(([, script, short]) => script ?? short ?? ''),
+    )
     expect(named.length).toBeGreaterThan(5)
     expect(named.filter((script) => !Object.hasOwn(scripts, script))).toEqual([])
   })
@@ -86,33 +122,20 @@ describe('docs', () => {
           .replace(/[^a-z0-9 _-]/g, '')
           .replaceAll(' ', '-'),
       )
-    const pages = ['README.md', 'ARCHITECTURE.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)]
-    const broken = pages
-      .filter((page) => page.endsWith('.md'))
-      .flatMap((page) =>
-        [...read(page).matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)]
-          .map(([, file = '', anchor = '']) => ({ page, target: file === '' ? page : join(page, '..', file), anchor }))
-          .filter(({ target, anchor }) => !existsSync(join(ROOT, target)) || !anchorsOf(target).includes(anchor)),
-      )
+    const broken = ['README.md', 'ARCHITECTURE.md', ...docs].flatMap((page) =>
+      [...read(page).matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)]
+        .map(([, file = '', anchor = '']) => ({ page, target: file === '' ? page : join(page, '..', file), anchor }))
+        .filter(({ target, anchor }) => !existsSync(join(ROOT, target)) || !anchorsOf(target).includes(anchor)),
+    )
     expect(broken).toEqual([])
   })
 
   it('links only to files that are there', () => {
-    const pages = [
-      'README.md',
-      'ARCHITECTURE.md',
-      'SECURITY.md',
-      'CONTRIBUTING.md',
-      'CHANGELOG.md',
-      ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`),
-    ]
-    const broken = pages
-      .filter((page) => page.endsWith('.md'))
-      .flatMap((page) =>
-        [...read(page).matchAll(/\]\((?!https?:|#|mailto:)([^)#]+)(?:#[^)]*)?\)/g)]
-          .map(([, target = '']) => ({ page, target }))
-          .filter(({ target }) => !existsSync(join(ROOT, page, '..', target))),
-      )
+    const broken = ['README.md', 'ARCHITECTURE.md', 'SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...docs].flatMap((page) =>
+      [...read(page).matchAll(/\]\((?!https?:|#|mailto:)([^)#]+)(?:#[^)]*)?\)/g)]
+        .map(([, target = '']) => ({ page, target }))
+        .filter(({ target }) => !existsSync(join(ROOT, page, '..', target))),
+    )
     expect(broken).toEqual([])
   })
 })
