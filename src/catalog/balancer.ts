@@ -40,7 +40,8 @@ const NONE: Choice = { place: null, waitMs: 0 }
  */
 export class Balancer {
   readonly #parts: BalancerParts
-  readonly #known = new Map<string, Known>()
+  /** By the endpoint as it was edited last: of one at another address nothing is known. */
+  readonly #known = new WeakMap<Endpoint, Known>()
   #turn = 0
 
   constructor(parts: BalancerParts) {
@@ -88,12 +89,16 @@ export class Balancer {
     return (up === false ? DOWN : 0) + endpoint.priority * GROUP + (isFull ? FULL : 0) + Math.min(inFlight + waiting, BUSY_MAX)
   }
 
-  #knownOf({ name }: Endpoint): Known {
-    const known = this.#known.get(name)
+  #knownOf(endpoint: Endpoint): Known {
+    const known = this.#known.get(endpoint)
     if (known !== undefined) return known
     const made: Known = { breaker: null, chosenAt: 0 }
-    this.#known.set(name, made)
+    this.#known.set(endpoint, made)
     return made
+  }
+
+  answered(endpoint: Endpoint): void {
+    this.#knownOf(endpoint).breaker?.answered()
   }
 
   begun(endpoint: Endpoint): void {
@@ -111,7 +116,7 @@ export class Balancer {
   }
 
   stateOf(endpoint: Endpoint): BreakerState {
-    return this.#known.get(endpoint.name)?.breaker?.state ?? 'closed'
+    return this.#known.get(endpoint)?.breaker?.state ?? 'closed'
   }
 }
 

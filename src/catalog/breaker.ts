@@ -56,6 +56,14 @@ export class Breaker {
     this.#trialRuns = false
   }
 
+  /** A trial has a good answer begun: whatever becomes of that stream, others need not wait for its end. One more failure opens it again. */
+  answered(): void {
+    if (this.#openMs === 0) return
+    this.served()
+    this.#failures = this.#unreachable = LIMITS.breakerFailures - 1
+    this.#severalCallers = true
+  }
+
   failed({ caller, isUnreachable }: Failure): void {
     this.#failures += 1
     if (isUnreachable) this.#unreachable += 1

@@ -17,7 +17,7 @@ import { billOf, expectedOf } from './bill.ts'
 import { KeptContent } from './content.ts'
 import { intentOf, outcomeOf, refusalOf } from './entries.ts'
 import { limitHeaders } from './limit-headers.ts'
-import { type Ended, type Policy, Visit } from './visit.ts'
+import { type Demand, type Ended, type Policy, Visit } from './visit.ts'
 
 /** What the corridor needs of the other rooms, and no more. */
 export interface CorridorParts {
@@ -84,7 +84,8 @@ export function createCorridor(parts: CorridorParts): Corridor {
       mayYou(visit.principal, policy) //          403 404
       hold = withinLimits(visit.principal) //     429
       if (policy.body !== undefined) await policy.body(visit, roomFor(visit)) // 400 408 413 415
-      if (visit.demand !== null) await hold.reserve(expectedOf(visit.demand)) // 402 429
+      visit.reserve = reserveIn(visit, hold)
+      if (visit.demand !== null) await visit.reserve(visit.demand) // 402 429
       if (policy.tellsLimits) visit.answerHeaders = limitHeaders(hold)
       await ledger.intent(intentOf(visit)) //     503
     } catch (thrown) {
@@ -184,6 +185,14 @@ function recognised(visit: Visit, principal: KeyPrincipal): KeyPrincipal {
   visit.oldSecret = principal.oldSecret
   return principal
 }
+
+const reserveIn =
+  (visit: Visit, hold: Hold) =>
+  async (demand: Demand): Promise<void> => {
+    await hold.reserve(expectedOf(demand))
+    visit.demand = demand
+    visit.price = demand.price
+  }
 
 const isKey = (principal: Principal): principal is KeyPrincipal => principal.kind === 'key'
 

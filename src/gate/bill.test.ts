@@ -11,7 +11,7 @@ const DEMAND: Demand = {
   most: { tokens_in: 10, tokens_out: 100 },
 }
 const visitWith = (demand: Demand | null) => ({ demand, price: demand?.price ?? PRICE }) as Visit // the fields that a bill looks at
-const end = (over: Partial<Ended> = {}): Ended => ({ ended: 'complete', status: 200, bytesOut: 5, firstByteMs: 3, ...over })
+const end = (over: Partial<Ended> = {}): Ended => ({ ended: 'complete', status: 200, bytesOut: 5, firstByteMs: 3, served: true, ...over })
 
 describe('the bill of a request', () => {
   it.each([
@@ -32,10 +32,10 @@ describe('the bill of a request', () => {
     ],
     [
       'nothing before a first byte',
-      { ended: 'client_closed', status: 0, firstByteMs: undefined },
+      { ended: 'client_closed', status: 0, firstByteMs: undefined, served: false },
       { units: undefined, estimated: undefined, costMicro: 0, tokens: 0 },
     ],
-    ['nothing for an error', { status: 502 }, { units: undefined, estimated: undefined, costMicro: 0, tokens: 0 }],
+    ['nothing for an error', { status: 502, served: false }, { units: undefined, estimated: undefined, costMicro: 0, tokens: 0 }],
   ] as const)('is %s', (_what, over, bill) => {
     expect(billOf(visitWith(DEMAND), end(over))).toEqual(bill)
   })

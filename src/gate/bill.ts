@@ -27,8 +27,7 @@ export const expectedOf = ({ model, price, most }: Demand) => ({
 export function billOf(visit: Visit, end: Ended): Bill {
   const { demand, price } = visit
   if (demand === null) return { units: end.units, estimated: end.estimated, costMicro: 0, tokens: tokensOf(end.units) }
-  const served = end.firstByteMs !== undefined && end.status < 400 && end.status > 0
-  if (!served) return { units: end.units, estimated: end.estimated, costMicro: 0, tokens: 0 }
+  if (!end.served) return { units: end.units, estimated: end.estimated, costMicro: 0, tokens: 0 }
   const complete = lacksNothing(end.units, demand.least)
   const units = complete ? end.units : { ...demand.least, ...end.units }
   const costMicro = costOf(price, units ?? {})

@@ -39,6 +39,8 @@ export interface Ended {
   readonly status: number
   readonly bytesOut: number
   readonly firstByteMs?: number | undefined
+  /** A good answer was begun, towards the caller or, had he stayed, for him: that is what is paid for. */
+  readonly served?: boolean | undefined
   readonly units?: Units | undefined
   readonly estimated?: true | undefined
   readonly error?: GatewayError | undefined
@@ -54,12 +56,16 @@ export class Visit implements Slotted {
   model = ''
   target = ''
   demand: Demand | null = null
+  /** Reserves for another demand in the place of the one before; throws when the limits do not allow it. Set once the request is within its key's own. */
+  reserve: (demand: Demand) => Promise<void> = nowhere
   /** Set for a key whose prompts and answers are kept. */
   content: KeptContent | null = null
   /** Which endpoint of a model serves, and at what price. */
   endpoint = ''
   price: Price = NO_PRICE
   endpointHold: EndpointHold | null = null
+  /** Called when a backend begins a good answer. */
+  onAnswer: (() => void) | null = null
   /** Which endpoints were to serve before it, and why they did not. */
   passedOver = ''
   /** The body's bytes, where a policy read them to be carried on. */
@@ -142,5 +148,6 @@ export class Visit implements Slotted {
   }
 }
 
+const nowhere = (): Promise<void> => Promise.resolve()
 const NO_FIELDS: Readonly<Record<string, unknown>> = Object.freeze({})
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})

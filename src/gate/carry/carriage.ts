@@ -2,14 +2,14 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
 import type { Backend } from '../../catalog/index.ts'
 import type { Ending } from '../../contract/index.ts'
-import type { LocalAnswer, Plan, StreamReader, StreamReport, WholeAnswer } from '../../dialects/index.ts'
+import type { LocalAnswer, Plan, StreamReader, StreamReport } from '../../dialects/index.ts'
 import { errorInBand } from '../../http/index.ts'
 import { type Clock, type GatewayError, LIMITS } from '../../kernel/index.ts'
 import type { Ended, Visit } from '../visit.ts'
 import type { CallerSide } from './caller-side.ts'
 import { Collected } from './collected.ts'
 import { hiderOf, reshaped, withoutCredential } from './credential.ts'
-import { deadlineFault, earlyRefusal, endingOf, isFault, upstreamFault } from './faults.ts'
+import { earlyRefusal, endingOf, isFault, overdueFault, upstreamFault } from './faults.ts'
 import { isHalf, readerOf, UNFINISHED } from './half-object.ts'
 import { passesLength, relayedHeaders } from './headers.ts'
 import { mustBeRead, relayedError } from './relayed-error.ts'
@@ -71,6 +71,11 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     if (this.#outgoing.destroyed) this.#onCallerGone()
   }
 
+  /** The backend's status is one of success, and nothing says otherwise. */
+  get #isGood(): boolean {
+    return this.#status > 0 && this.#status < 400 && !this.#isFault
+  }
+
   /** An answer was begun towards the caller; before that, be there signs of life or not, another backend may still be tried. */
   get #relays(): boolean {
     return this.#caller.kept ? this.#joined : this.#outgoing.headersSent
@@ -94,6 +99,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
       this.#contentType = String(headers['content-type'] ?? '')
       this.#isFault = isFault(this.#plan, status, this.#contentType)
       if (status >= 300 && status < 400 && status !== 304) throw this.#rubbish(`status ${status}: redirects are never followed`)
+      if (this.#isGood) this.#visit.onAnswer?.()
       if (this.#isFault || mustBeRead(this.#plan, status, this.#contentType, this.#backend)) this.#collected = new Collected(headers)
       else this.#startRelay(status, headers)
     } catch (error) {
@@ -129,7 +135,6 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
 
   /** Deadlines. While the caller is the slow one, the backend's clocks stand and the caller's own runs. */
   overdue(nowMs: number): void {
-    const { firstByteMs, idleMs, totalMs } = this.#backend.deadlines
     const { pausedMs, ending } = this.#caller
     if (!this.#alone && (pausedMs > 0 || ending)) {
       if (nowMs - Math.max(pausedMs, this.#lastByteMs) > LIMITS.clientStallMsMax) this.#end('client_stalled', null)
@@ -142,10 +147,10 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
       this.#controller?.abort(new Error('whole'))
       return
     }
-    const waited = nowMs - (this.#status === 0 ? this.#startOfWait() : this.#lastByteMs)
-    if (this.#status === 0 ? waited > firstByteMs : waited > idleMs)
-      this.#fail(deadlineFault(this.#backend.name, this.#status === 0 ? 'first byte' : 'next byte', waited))
-    else if (nowMs - this.#startedMs > totalMs) this.#fail(deadlineFault(this.#backend.name, 'end', nowMs - this.#startedMs))
+    const hasBegun = this.#status !== 0
+    const waitedMs = nowMs - (hasBegun ? this.#lastByteMs : this.#startOfWait())
+    const late = overdueFault(this.#backend, { hasBegun, waitedMs, ranMs: nowMs - this.#startedMs })
+    if (late !== null) this.#fail(late)
   }
 
   /** An upload may rightly take longer than a first byte: the wait for an answer begins when the backend has taken the last of the body. */
@@ -164,6 +169,8 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     if (this.#caller.kept && !isEventStream(this.#contentType)) throw this.#rubbish('no stream, where one was asked for and begun')
     const relayed = relayedHeaders(headers, this.#visit, this.#plan.contentType)
     const told = status < 400 ? relayed : relayed.map(hiderOf(this.#backend))
+    // Where there are no events there is nothing to put between them.
+    this.#caller.atBoundary = this.#reader?.atBoundary ?? false
     this.#caller.begin(status, told, passesLength(headers))
     this.#joined = true
     this.#caller.flushSoon(this.#fail)
@@ -172,7 +179,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   #relay(chunk: Buffer): void {
     const whole = this.#reader === null ? chunk : this.#reader.chunk(chunk)
     if (this.#alone || whole.length === 0) return
-    this.#caller.atBoundary = this.#reader?.isWhole !== true && (this.#reader?.atBoundary ?? true)
+    this.#caller.atBoundary = this.#reader?.isWhole !== true && (this.#reader?.atBoundary ?? false)
     if (!this.#caller.write(whole, this.#parts.sweep.nowMs)) this.#controller?.pause()
   }
 
@@ -209,12 +216,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   }
 
   #answerCollected(collected: Collected): void {
-    const answer: WholeAnswer = {
-      status: this.#status,
-      contentType: this.#contentType,
-      body: collected.body(),
-      retryAfter: collected.headers['retry-after'],
-    }
+    const answer = collected.answer(this.#status, this.#contentType)
     const { fault, reshape } = this.#plan
     this.#collected = null
     if (this.#isFault && fault !== undefined) throw fault(withoutCredential(answer, this.#backend))
@@ -233,7 +235,8 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     }
     if (this.#caller.kept) throw this.#rubbish('a whole answer, where a stream was begun')
     this.#status = status
-    const told = { ...headers, ...this.#visit.answerHeaders, 'x-request-id': this.#visit.envelope.id }
+    const { answerHeaders, envelope } = this.#visit
+    const told = { ...headers, ...answerHeaders, 'x-request-id': envelope.id }
     this.#caller.answer(status, told, Buffer.from(body), this.#parts.sweep.nowMs, () => this.#finishAfterFlush('complete', null))
   }
 
@@ -261,10 +264,6 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     this.#end(endingOf(error, this.#outgoing.destroyed), error)
   }
 
-  #lastWords(error: GatewayError | null): string | null {
-    return error === null ? null : errorInBand(error, this.#visit.policy.errors, this.#contentType)
-  }
-
   /** The one end. What was begun towards the caller is ended in the face's own words where it has any, and otherwise cut, never closed cleanly. */
   #end(ended: Ending, error: GatewayError | null): void {
     if (this.#over) return
@@ -275,7 +274,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     if (!clean) this.#controller?.abort(new Error(ended))
     const unsent = !this.#relays && !this.#outgoing.destroyed
     try {
-      if (!clean && !unsent) this.#caller.breakOff(this.#lastWords(error))
+      if (!clean && !unsent) this.#caller.breakOff(error && errorInBand(error, this.#visit.policy.errors, this.#contentType))
       this.#told()
     } catch {
       this.#outgoing.destroy() // whatever is wrong with it, the end must be settled
@@ -286,6 +285,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
       status: this.#caller.kept ? KEPT_STATUS : sent ? this.#status : unsent && error !== null ? error.status : 0,
       bytesOut: this.#caller.bytesOut,
       firstByteMs: this.#firstByteMs >= 0 ? this.#firstByteMs : undefined,
+      served: this.#isGood && (sent || this.#alone),
       units: this.#used?.units ?? this.#report?.units ?? (sent ? this.#plan.units : undefined),
       estimated: this.#used?.estimated ?? this.#report?.estimated,
       error: error ?? undefined,

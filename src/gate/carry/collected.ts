@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { WholeAnswer } from '../../dialects/index.ts'
 
 /** An answer that must be read before it can be passed on. */
 export class Collected {
@@ -20,8 +21,8 @@ export class Collected {
     return this.isWhole
   }
 
-  body(): Buffer {
-    return Buffer.concat(this.#chunks)
+  answer(status: number, contentType: string): WholeAnswer {
+    return { status, contentType, body: Buffer.concat(this.#chunks), retryAfter: this.headers['retry-after'] }
   }
 }
 

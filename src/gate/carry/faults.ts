@@ -70,8 +70,22 @@ export function earlyRefusal(plan: Plan, { auth }: Backend, status: number, cont
   return fault({ status, contentType, body: Buffer.alloc(0) })
 }
 
+/** Which of a backend's deadlines has passed, if any. */
+export function overdueFault({ name, deadlines }: Backend, { hasBegun, waitedMs, ranMs }: Waited): GatewayError | null {
+  if (!hasBegun && waitedMs > deadlines.firstByteMs) return deadlineFault(name, 'first byte', waitedMs)
+  if (hasBegun && waitedMs > deadlines.idleMs) return deadlineFault(name, 'next byte', waitedMs)
+  return ranMs > deadlines.totalMs ? deadlineFault(name, 'end', ranMs) : null
+}
+
+interface Waited {
+  /** Whether anything of an answer has come. */
+  readonly hasBegun: boolean
+  readonly waitedMs: number
+  readonly ranMs: number
+}
+
 /** One of our own deadlines has passed. */
-export function deadlineFault(backend: string, what: string, waitedMs: number): GatewayError {
+function deadlineFault(backend: string, what: string, waitedMs: number): GatewayError {
   const detail = `The backend of ${backend} did not send its ${what} in time`
   return new GatewayError('UPSTREAM_TIMEOUT', { detail, reason: `no ${what} in ${Math.round(waitedMs / 1_000)} s` })
 }
