@@ -164,7 +164,7 @@ describe('portcullis model', () => {
   it('adds one with all that can be said of it', async () => {
     const said =
       '--endpoint builtin:chat=llama3.2 --endpoint gpu2=llama3.2:3b --price-in 0.15 --price-out 0.60 --unit token --rpm 60 --per-day 9 --fallback small'
-    expect(await model(`add fast ${said} --option num_ctx=8192 --option stop=["a","b"] --option system=Be=brief`)).toEqual({
+    expect(await model(`add fast ${said} --option num_ctx=8192 --option stop=["a","b"] --option voice=Be=brief`)).toEqual({
       status: 0,
       out: 'added fast at builtin:chat=llama3.2, gpu2=llama3.2:3b\n',
       err: STORE,
@@ -176,7 +176,7 @@ describe('portcullis model', () => {
       rpm: 60,
       per_day: 9,
       fallback: 'small',
-      options: { num_ctx: 8192, stop: ['a', 'b'], system: 'Be=brief' },
+      options: { num_ctx: 8192, stop: ['a', 'b'], voice: 'Be=brief' },
       endpoints: [
         { endpoint: 'builtin:chat', upstream: 'llama3.2' },
         { endpoint: 'gpu2', upstream: 'llama3.2:3b' },

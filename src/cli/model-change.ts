@@ -28,7 +28,12 @@ interface ModelFlags {
 const withFields = (command: Command): Command =>
   command
     .addOption(new Option('--capability <kind>', 'what it is for (default: text)').choices(CAPABILITIES))
-    .addOption(new Option('--unit <unit>', 'what it is billed by').choices(BILLING_UNITS))
+    .addOption(
+      new Option(
+        '--unit <unit>',
+        'what it is billed by: token or request; for pictures image or request, speech character or request, transcription minute or request',
+      ).choices(BILLING_UNITS),
+    )
     .option('--price-in <amount>', 'for what goes in: a million tokens or characters, a minute, a request', amount)
     .option('--price-out <amount>', 'for what comes out: a million tokens, an image', amount)
     .option('--rpm <n>', 'requests in a minute, or none', orNone(wholeNumber(1, LIMITS.rateCountMax)))

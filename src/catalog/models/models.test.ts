@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type CatalogHouse, openCatalogHouse, placesOf } from '../../../test/support/catalog-house.ts'
 import { editModelInput } from '../../contract/index.ts'
+import { BILLING_UNITS } from '../../kernel/index.ts'
 
 let house: CatalogHouse
 beforeEach(async () => {
@@ -102,7 +103,7 @@ describe('a model', () => {
     [
       'a unit that nobody counts',
       { unit: 'minute', price_in: '1' },
-      /^BODY_INVALID: A model with the capability text is billed by token or request/,
+      /^BODY_INVALID: A model with the capability text is billed by the token or the request/,
     ],
     [
       'a price on the wrong side',
@@ -120,6 +121,33 @@ describe('a model', () => {
         .list({ all: true })
         .items.map(({ name }) => name),
     ).toEqual(['old'])
+  })
+
+  it.each(['text', 'embedding', 'image', 'speech', 'transcription'] as const)(
+    'of %s has a price in two units, and in no unit that its backends do not tell',
+    async (capability) => {
+      const at = { text: 'chat', embedding: 'chat', image: 'image', speech: 'tts', transcription: 'whisper' }[capability]
+      const counted = { text: 'token', embedding: 'token', image: 'image', speech: 'character', transcription: 'minute' }[capability]
+      await house.model({ name: 'one', capability, at: [`builtin:${at}`] })
+      for (const unit of BILLING_UNITS) {
+        const side = unit === 'image' ? 'price_out' : 'price_in'
+        const said = await refusal(() => edit('one', { unit, price_in: '0', price_out: '0', [side]: '1' }))
+        if (unit === counted || unit === 'request') expect(said).toBe('nothing')
+        else expect(said).toMatch(new RegExp(`^BODY_INVALID: A model .* is billed by the ${counted} or the request; .* each ${unit} `))
+      }
+    },
+  )
+
+  it.each([
+    ...['model', 'stream', 'stream_options', 'n', 'best_of', 'messages', 'prompt', 'input', 'instructions', 'system', 'tools'],
+    ...['tool_choice', 'file', 'image', 'mask', 'MODEL', 'ſtream'],
+  ])('has no default for what the caller asks: %s', async (name) => {
+    const fault = /^BODY_INVALID: "options" cannot set (?!num_ctx)\w+: .* the caller's to say/
+    const options = { num_ctx: 8192, [name]: true }
+    expect(await refusal(() => house.model({ name: 'one', at: ['gpu'], options }))).toMatch(fault)
+    await house.model({ name: 'one', at: ['gpu'], options: { num_ctx: 1 } })
+    expect(await refusal(() => edit('one', { options }))).toMatch(fault)
+    expect(models().show('one').options).toEqual({ num_ctx: 1 })
   })
 
   it('is not changed into what could not be made', async () => {

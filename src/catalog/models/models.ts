@@ -4,7 +4,7 @@ import type { Model } from '../model.ts'
 import type { DialectName } from '../service.ts'
 import { type CatalogParts, endpointMeant, type Page, type PageWanted, pageOf } from './parts.ts'
 import { type ModelRecord, modelRowOf, type PlaceRef, placeRowsOf } from './record.ts'
-import { orMeant, refuseHugeRates, refuseIdlePrice, refuseUnspoken, shown, usualUnit, wrong } from './rules.ts'
+import { orMeant, refuseHugeRates, refuseIdlePrice, refuseRequestsOwn, refuseUnspoken, shown, usualUnit, wrong } from './rules.ts'
 
 /** All that people may know of a model. */
 export interface ModelInfo {
@@ -145,6 +145,7 @@ function edited(parts: CatalogParts, before: ModelRecord, input: EditModelInput)
     outMicro: input.price_out ?? before.price.outMicro,
   }
   refuseIdlePrice(capability, price)
+  if (input.options !== undefined) refuseRequestsOwn(input.options)
   const fallback = input.fallback === undefined ? before.fallback : input.fallback
   // A ring of several is not looked for: whoever follows it stops after a few, and a name may be taken by another model tomorrow.
   if (fallback === name) throw wrong('"fallback" names the model itself', 'its own fallback')

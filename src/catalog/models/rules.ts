@@ -1,3 +1,4 @@
+import { foldKey } from '../../http/index.ts'
 import { type BillingUnit, type Capability, clip, GatewayError, LIMITS, type Price, Secret } from '../../kernel/index.ts'
 import { closeMatches } from '../close-matches.ts'
 import { PROTOCOLS, type Protocol, protocolsOf } from '../model.ts'
@@ -69,35 +70,58 @@ export function refuseUnspoken(capability: Capability, endpoint: { readonly name
   )
 }
 
-interface Tariff {
-  /** What is counted of it; the first is what it is billed by when nobody says. */
-  readonly units: readonly [BillingUnit, ...BillingUnit[]]
+/** What every backend of a kind tells, or can be counted here; the first is what it is billed by when nobody says. A price in another unit would be no price. */
+const UNITS: Readonly<Record<Capability, readonly [BillingUnit, BillingUnit]>> = {
+  text: ['token', 'request'],
+  embedding: ['token', 'request'],
+  image: ['image', 'request'],
+  speech: ['character', 'request'],
+  transcription: ['minute', 'request'],
 }
 
-/** A price in a unit that nobody counts would be no price. */
-const TARIFFS: Readonly<Record<Capability, Tariff>> = {
-  text: { units: ['token', 'request'] },
-  embedding: { units: ['token', 'request'] },
-  image: { units: ['image', 'token', 'request'] },
-  speech: { units: ['character', 'token', 'request'] },
-  transcription: { units: ['minute', 'token', 'request'] },
-}
-
-export const usualUnit = (capability: Capability): BillingUnit => TARIFFS[capability].units[0]
+export const usualUnit = (capability: Capability): BillingUnit => UNITS[capability][0]
 
 /** Units that are counted on one side only. */
 const ONE_SIDED: Readonly<Partial<Record<BillingUnit, 'in' | 'out'>>> = { image: 'out', character: 'in', minute: 'in' }
 
 export function refuseIdlePrice(capability: Capability, { unit, inMicro, outMicro }: Price): void {
-  if (inMicro === 0 && outMicro === 0) return
-  const { units } = TARIFFS[capability]
+  const units = UNITS[capability]
   if (!units.includes(unit)) {
     throw wrong(
-      `A model with the capability ${capability} is billed by ${units.join(' or ')}; nobody counts a ${unit} of it`,
+      `A model with the capability ${capability} is billed by ${units.map((one) => `the ${one}`).join(' or ')}; nobody counts each ${unit} of it`,
       'a unit that is not counted',
     )
   }
   const side = ONE_SIDED[unit]
   if (side === 'out' && inMicro > 0) throw wrong(`A price by ${unit} is a "price_out"; nothing is counted going in`, 'a price for nothing')
   if (side === 'in' && outMicro > 0) throw wrong(`A price by ${unit} is a "price_in"; nothing is counted coming out`, 'a price for nothing')
+}
+
+/** What a request is: a default for one of these would be another request than the one that was made, judged and estimated. */
+const REQUESTS_OWN: ReadonlySet<string> = new Set([
+  'model',
+  'stream',
+  'stream_options',
+  'n',
+  'best_of',
+  'messages',
+  'prompt',
+  'input',
+  'instructions',
+  'system',
+  'tools',
+  'tool_choice',
+  'file',
+  'image',
+  'mask',
+])
+
+/** In any case of letters: Ollama reads names so, and the last of two goes before the caller's. */
+export function refuseRequestsOwn(options: Readonly<Record<string, unknown>>): void {
+  const name = Object.keys(options).find((option) => REQUESTS_OWN.has(foldKey(option)))
+  if (name === undefined) return
+  throw wrong(
+    `"options" cannot set ${foldKey(name)}: it says what is asked for, which is the caller's to say; defaults are for fields such as num_ctx or temperature`,
+    'a default for what only the caller may say',
+  )
 }
