@@ -36,6 +36,8 @@ export async function programWith(wanted: (name: string) => boolean): Promise<Co
   const program = new Command('portcullis')
     .description('One gate in front of the AI you host yourself')
     .version(version(), '-V, --version', 'the version')
+    // Or an option that two levels have alike, such as --json of `usage` and of what stands below it, would be taken by the upper one.
+    .enablePositionalOptions()
   program.configureOutput({ writeErr: (text) => say.error(text.trimEnd()) })
   for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
     if (wanted(name)) program.addCommand(await load())

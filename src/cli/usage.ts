@@ -15,7 +15,7 @@ const printer = () => import('./usage-print.ts')
 export function usageCommand(open: () => Promise<AdminClient>, io: Io = terminal): Command {
   const frame = frameOf(open, io)
   const usage = new Command('usage').description('what was used, and what it cost')
-  // Or --json and --csv of what stands below it would be taken for its own.
+  // As the whole program has it; here for whoever runs this command alone.
   usage.enablePositionalOptions()
   addSummary(usage, frame)
   addRequests(usage, frame)
