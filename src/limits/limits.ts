@@ -52,8 +52,12 @@ export function createLimits({ clock }: { readonly clock: Clock }): Limits {
       users: users.size,
       models: books.models.size,
       endpoints: endpoints.size,
-      inFlight: [...keys.values()].reduce((sum, use) => sum + use.inFlight, 0),
+      inFlight: inFlight(keys),
+      atModels: inFlight(books.models),
+      atEndpoints: inFlight(endpoints),
     }),
     close: () => sweeper.stop(),
   }
 }
+
+const inFlight = (uses: ReadonlyMap<string, Use>): number => [...uses.values()].reduce((sum, use) => sum + use.inFlight, 0)

@@ -54,7 +54,10 @@ export interface LimitStats {
   readonly users: number
   readonly models: number
   readonly endpoints: number
+  /** Of keys, of models where something was reserved, and of endpoints. */
   readonly inFlight: number
+  readonly atModels: number
+  readonly atEndpoints: number
 }
 
 export interface Limits {
