@@ -28,7 +28,7 @@ const BYTES_PER_TOKEN = 4
 const TOKENS_OF_MEDIA = 1_000
 const SMALL_BYTES = 8 * 1024
 const MEDIA_BYTES_MIN = 1024
-const MEDIA_HEAD_BYTES = 256
+const HEAD_BYTES = 256
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
@@ -36,25 +36,41 @@ const BACKSLASH = 0x5c
  * The tokens of a request before anybody has counted them: a quarter of the bytes of its texts, and a thousand for each picture or sound in it. No tokenizer:
  * the good ones take seconds for one long word, and each model has its own. docs/limits.md says how far off this is.
  */
-export function expectedTokens({ bytes, keys, fields }: ReadBody, kind: 'generates' | 'embeds'): { least: Units; most: Units } {
+export function expectedTokens(body: ReadBody, kind: 'generates' | 'embeds'): { least: Units; most: Units } {
   let tokensIn = 0
-  for (const { name, start, end } of keys) if (READ.has(name)) tokensIn += tokensOfSpan(bytes, start, end)
+  for (const { name, start, end } of body.keys) if (READ.has(name)) tokensIn += tokensOfSpan(body.bytes, start, end)
   const least = { tokens_in: Math.ceil(tokensIn) }
-  return { least, most: kind === 'embeds' ? least : { ...least, tokens_out: tokensOut(fields) } }
+  return { least, most: kind === 'embeds' ? least : { ...least, tokens_out: tokensOut(body) } }
 }
 
-function tokensOut(fields: ReadBody['fields']): number {
-  const n = typeof fields.n === 'number' && fields.n >= 1 ? Math.min(Math.floor(fields.n), N_MAX) : 1
-  for (const name of OUT_MAX) {
-    const value = fields[name]
-    if (typeof value === 'number' && value > 0) return Math.floor(value) * n
-  }
-  const { options } = fields
-  const predicted = typeof options === 'object' && options !== null && 'num_predict' in options ? options.num_predict : undefined
-  if (typeof predicted === 'number' && predicted > 0) return Math.floor(predicted)
-  return LIMITS.tokensOutGuess * n
+/**
+ * The largest bound that any of the fields sets: which of them a backend obeys is its own affair. Times the answers that are asked for, one for each prompt of
+ * a list.
+ */
+function tokensOut({ keys, bytes, fields }: ReadBody): number {
+  let most = 0
+  for (const name of OUT_MAX) most = Math.max(most, countOf(fields[name]))
+  const { options, prompt } = fields
+  if (typeof options === 'object' && options !== null && 'num_predict' in options) most = Math.max(most, countOf(options.num_predict))
+  if (most === 0) most = LIMITS.tokensOutGuess
+  const each = Math.max(1, countOf(fields.n), countOf(fields.best_of))
+  return Math.min(most * each * promptsIn(prompt, keys, bytes), LIMITS.tokensMax)
 }
-const N_MAX = 128
+
+const countOf = (value: unknown): number => (typeof value === 'number' && value > 0 ? Math.min(Math.ceil(value), LIMITS.tokensMax) : 0)
+
+const COMMA = 0x2c
+
+/** Of `/v1/completions`, which takes a list of texts. A long body's is not parsed, so its commas are counted. A list of numbers is one prompt. */
+function promptsIn(prompt: unknown, keys: ReadBody['keys'], bytes: Buffer): number {
+  if (prompt !== undefined) return Array.isArray(prompt) && typeof prompt[0] !== 'number' ? Math.max(1, prompt.length) : 1
+  const span = keys.find(({ name }) => name === 'prompt')
+  if (span === undefined || !TEXTS.test(bytes.toString('latin1', span.start, Math.min(span.end, span.start + HEAD_BYTES)))) return 1
+  let prompts = 1
+  for (let at = bytes.indexOf(COMMA, span.start); at !== -1 && at < span.end; at = bytes.indexOf(COMMA, at + 1)) prompts += 1
+  return prompts
+}
+const TEXTS = /^\[\s*["[]/
 
 function tokensOfSpan(bytes: Buffer, start: number, end: number): number {
   const length = end - start
@@ -67,15 +83,21 @@ function withoutMedia(bytes: Buffer, start: number, end: number): number {
   for (let open = bytes.indexOf(QUOTE, start); open !== -1 && open < end; ) {
     const close = closingQuote(bytes, open + 1)
     const length = close - open - 1
-    if (length >= MEDIA_BYTES_MIN && BASE64.test(bytes.toString('latin1', open + 1, open + 1 + MEDIA_HEAD_BYTES))) {
-      tokens += TOKENS_OF_MEDIA - length / BYTES_PER_TOKEN
-    }
+    if (length >= MEDIA_BYTES_MIN && looksLikeMedia(bytes, open + 1)) tokens += TOKENS_OF_MEDIA - length / BYTES_PER_TOKEN
     open = bytes.indexOf(QUOTE, close + 1)
   }
   return Math.max(0, tokens)
 }
 
-const BASE64 = /^(?:data:[\w.+/-]+[^,]{0,64},)?[A-Za-z0-9+/=_-]+$/
+const BASE64 = /^[A-Za-z0-9+/=_-]+$/
+/** Of `data:image/png;base64,`, which may stand before it. */
+const DATA_PREFIX_CHARS_MAX = 100
+
+function looksLikeMedia(bytes: Buffer, start: number): boolean {
+  const head = bytes.toString('latin1', start, start + HEAD_BYTES)
+  const comma = head.startsWith('data:') ? head.indexOf(',') : -1
+  return comma <= DATA_PREFIX_CHARS_MAX && BASE64.test(head.slice(comma + 1))
+}
 
 function closingQuote(bytes: Buffer, from: number): number {
   let close = bytes.indexOf(QUOTE, from)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { NO_LIMITS } from '../kernel/index.ts'
+import { LIMITS, MICRO_MAX, NO_LIMITS } from '../kernel/index.ts'
 import { billOf, expectedOf } from './bill.ts'
 import type { Demand, Ended, Visit } from './visit.ts'
 
@@ -38,6 +38,24 @@ describe('the bill of a request', () => {
     ['nothing for an error', { status: 502, served: false }, { units: undefined, estimated: undefined, costMicro: 0, tokens: 0 }],
   ] as const)('is %s', (_what, over, bill) => {
     expect(billOf(visitWith(DEMAND), end(over))).toEqual(bill)
+  })
+
+  it('believes no backend that tells absurd numbers', () => {
+    const bill = billOf(visitWith(DEMAND), end({ units: { tokens_in: 1e300, tokens_out: -5 } }))
+    expect(bill).toEqual({
+      units: { tokens_in: LIMITS.tokensMax, tokens_out: 0 },
+      estimated: undefined,
+      costMicro: 1_000_000_000,
+      tokens: LIMITS.tokensMax,
+    })
+    expect(
+      Number.isSafeInteger(
+        billOf(
+          visitWith({ ...DEMAND, price: { unit: 'token', inMicro: MICRO_MAX, outMicro: 0 } }),
+          end({ units: { tokens_in: 1e12, tokens_out: 0 } }),
+        ).costMicro,
+      ),
+    ).toBe(true)
   })
 
   it('counts tokens without a demand, and asks no money for them', () => {

@@ -29,7 +29,7 @@ export {
   type UserId,
 } from './ids.ts'
 export { LIMITS } from './limits.ts'
-export { BILLING_UNITS, type BillingUnit, costOf, formatMicro, MICRO, NO_PRICE, type Price, parseMicro } from './money.ts'
+export { BILLING_UNITS, type BillingUnit, costOf, formatMicro, MICRO, MICRO_MAX, NO_PRICE, type Price, parseMicro } from './money.ts'
 export { networkOf } from './network.ts'
 export { own } from './own.ts'
 export * from './principal.ts'

@@ -81,6 +81,7 @@ export const LIMITS = {
   breakerOpenMsMax: 2 * MINUTE_MS,
   fallbacksMax: 4, // models asked one after another for one request
   heartbeatMs: 15 * SECOND_MS,
+  tokensMax: 1_000_000_000, // of one request, whatever it or its backend says
   tokensOutGuess: 1_024, // of a request that sets no bound itself
 
   // Ollama bodies of ordinary keys
@@ -162,6 +163,7 @@ export const LIMITS = {
   usageWindowLinesMax: 20_000, // read before they are applied: a compressed segment is unpacked from its beginning for each
   usageTryAgainMs: 1 * SECOND_MS,
   usageCatchUpMsMax: 2 * SECOND_MS, // that somebody who asks waits for the latest lines
+  usageUpToDateMsMax: 10 * SECOND_MS, // that an account waits for them before it is opened or closed
   usageSlowMs: 2 * SECOND_MS, // after which a start says how far it is
   usageUpkeepMs: 1 * HOUR_MS,
   usageRestartMsMax: 1 * MINUTE_MS,

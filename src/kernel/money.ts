@@ -1,6 +1,8 @@
 /** Money is counted in millionths of the operator's currency, as whole numbers: sums of them are exact in any order, below 2^53 of them. */
 export const MICRO = 1_000_000
 const WHOLE_MAX = 1_000_000_000
+/** The largest amount there is. */
+export const MICRO_MAX = WHOLE_MAX * MICRO
 
 export const BILLING_UNITS = ['token', 'image', 'minute', 'character', 'request'] as const
 export type BillingUnit = (typeof BILLING_UNITS)[number]

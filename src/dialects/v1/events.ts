@@ -1,16 +1,29 @@
 const LINE_FEED = 0x0a
 const CARRIAGE_RETURN = 0x0d
-/** Lines end in three ways (WHATWG HTML, section 9.2.5); nobody is known to mix them. The first is nearly always the one. */
-const BLANK_LINES = ['\n\n', '\r\n\r\n', '\r\r'].map((text) => Buffer.from(text))
+const PLAIN = Buffer.from('\n\n')
+/** Blank lines where lines end in other ways too (WHATWG HTML, section 9.2.5). */
+const ANY = /\r\n\r\n|\n\r\n|\n\n|\r\r/g
+/** Of what came before, so that a blank line is found that was cut in two. */
+export const OVERLAP_BYTES = 3
 
-/** Where the first event that begins at `from` ends, its blank line included; -1 while it does not. */
-export function eventEnd(bytes: Buffer, from: number): number {
-  let end = -1
-  for (const blank of BLANK_LINES) {
-    const at = bytes.indexOf(blank, from)
-    if (at !== -1 && (end === -1 || at + blank.length < end)) end = at + blank.length
+/** Where each event ends, its blank line included; what follows the last one has not ended. One pass, however many there are. */
+export function* eventEnds(bytes: Buffer): Generator<number> {
+  if (bytes.includes(CARRIAGE_RETURN)) {
+    for (const match of bytes.toString('latin1').matchAll(ANY)) yield match.index + match[0].length
+    return
   }
-  return end
+  for (let at = bytes.indexOf(PLAIN); at !== -1; at = bytes.indexOf(PLAIN, at + PLAIN.length)) yield at + PLAIN.length
+}
+
+/** Where the last whole event ends; 0 while none does. */
+export function lastEventEnd(bytes: Buffer): number {
+  if (bytes.includes(CARRIAGE_RETURN)) {
+    let end = 0
+    for (const next of eventEnds(bytes)) end = next
+    return end
+  }
+  const at = bytes.lastIndexOf(PLAIN)
+  return at === -1 ? 0 : at + PLAIN.length
 }
 
 /** Whether bytes end with a blank line, and so with a whole event. */

@@ -2,8 +2,8 @@ import type { Units } from '../../contract/index.ts'
 import { LIMITS } from '../../kernel/index.ts'
 import { isRecord, jsonOf } from '../fault.ts'
 import type { StreamReader, StreamReport } from '../plan.ts'
-import { dataOf, endsEvent, eventEnd } from './events.ts'
-import { unitsOfUsage } from './usage.ts'
+import { dataOf, endsEvent, eventEnds, lastEventEnd, OVERLAP_BYTES } from './events.ts'
+import { tellsUsage, unitsOfUsage } from './usage.ts'
 
 /** What an event of a stream means. */
 export interface Meaning {
@@ -18,10 +18,12 @@ export interface Meaning {
 
 /** The grammar of a stream of events: which of them say something to the gate, and what. */
 export interface Grammar {
-  /** Bytes of which an event that says something holds at least one; most events are passed over by them, unread. */
-  readonly marks: readonly Buffer[]
+  /** Whether an event among these bytes may say something; most are passed over by a look for a few of their bytes. */
+  mayTell(bytes: Buffer): boolean
   /** Each event is about one token. */
   readonly countsTokens: boolean
+  /** Nothing follows the last event; several pictures have a last one each. */
+  readonly endsWithLast: boolean
   /** `json` is the parsed data where it is an object. */
   meaning(data: string, json: Readonly<Record<string, unknown>> | null): Meaning
 }
@@ -34,26 +36,26 @@ export interface StreamOptions {
 }
 
 const NOTHING = Buffer.alloc(0)
-const COMMENT = 0x3a // a line that begins with a colon
 const BLANK_LINE = Buffer.from('\n\n')
-const BLANK_LINE_BYTES_MAX = 4
 
 const NAME = /^(?:event: ?|data: ?\{\s*"type"\s*:\s*")([\w.]{1,60})/m
 const nameOf = (event: Buffer): string => NAME.exec(event.toString('latin1', 0, 200))?.[1] ?? ''
 
 /**
  * Reads a stream of events as it passes. Only whole events go on: one that a backend left half done never reaches the caller, and signs of life never stand
- * within one. The usual chunk is one or more whole events, and passes as it is.
+ * within one. The usual chunk is one or more whole events, and passes as it is. An event longer than the gate reads, such as a picture, passes as it comes.
  */
 export class EventReader implements StreamReader {
   atBoundary = true
   readonly #options: StreamOptions
   #held: Buffer[] = []
   #heldBytes = 0
+  /** The end of what was looked at already, of an event that is not whole. */
+  #before: Buffer = NOTHING
+  /** What an event is called that passes as it comes; null while none does. */
+  #passing: string | null = null
   #events = 0
   #units: Units | undefined
-  /** What a long event that is passing is called; null while none does. */
-  #passing: string | null = null
   #last = false
   #failed = false
 
@@ -62,26 +64,18 @@ export class EventReader implements StreamReader {
   }
 
   get isWhole(): boolean {
-    return this.#last
+    return this.#last && this.#options.grammar.endsWithLast
   }
 
   chunk(chunk: Buffer): Buffer {
-    if (this.#heldBytes === 0 && endsEvent(chunk)) return this.#whole(chunk)
-    const bytes = this.#heldBytes === 0 ? chunk : Buffer.concat([...this.#held, chunk])
-    const end = lastEventEnd(bytes)
-    const rest = bytes.subarray(end)
-    if (rest.length > LIMITS.usageTailBytesMax) return this.#overlong(bytes.subarray(0, end), rest)
-    this.#held = rest.length === 0 ? [] : [rest]
-    this.#heldBytes = rest.length
-    this.atBoundary = this.#passing === null || end > 0
-    return end === 0 ? NOTHING : this.#whole(bytes.subarray(0, end))
+    if (this.#passing !== null) return this.#passOn(chunk, this.#passing)
+    return this.#heldBytes === 0 && endsEvent(chunk) ? this.#whole(chunk) : this.#hold(chunk)
   }
 
   /** Half an event goes no further, unless it is the last one and only its blank line is missing. */
   rest(): Buffer {
     const held = Buffer.concat(this.#held)
-    this.#held = []
-    this.#heldBytes = 0
+    this.#forget()
     if (held.length === 0 || !this.#meaningOf(dataOf(held)).last) return NOTHING
     this.#takes(held)
     return this.#renamed(Buffer.concat([held, BLANK_LINE]))
@@ -90,27 +84,72 @@ export class EventReader implements StreamReader {
   report(): StreamReport {
     const units = this.#units
     const told = { finished: this.#last || this.#failed, failed: this.#failed }
-    if (this.#last || !this.#options.grammar.countsTokens || this.#events === 0) return units === undefined ? told : { ...told, units }
-    // A stream that was cut never came to its true counts.
+    const isCounted = this.#last && units?.tokens_out !== undefined
+    if (isCounted || !this.#options.grammar.countsTokens || this.#events === 0) return units === undefined ? told : { ...told, units }
+    // A stream that was cut never came to its true counts, and some backends have none.
     return { ...told, units: { ...units, tokens_out: Math.max(units?.tokens_out ?? 0, this.#events) }, estimated: true }
   }
 
-  /** Events larger than any that the gate reads, such as pictures, pass as they come. Of their last bytes a few are kept, which may be half of their blank line. */
-  #overlong(before: Buffer, rest: Buffer): Buffer {
-    const whole = before.length === 0 ? before : this.#whole(before)
-    this.#passing ??= nameOf(rest)
-    this.#held = [Buffer.from(rest.subarray(-BLANK_LINE_BYTES_MAX))]
-    this.#heldBytes = BLANK_LINE_BYTES_MAX
+  #hold(chunk: Buffer): Buffer {
+    this.#held.push(chunk)
+    this.#heldBytes += chunk.length
+    const looked = this.#before.length === 0 ? chunk : Buffer.concat([this.#before, chunk])
+    const end = lastEventEnd(looked)
+    if (end > 0) return this.#wholeUpTo(this.#heldBytes - (looked.length - end))
+    this.#before = looked.subarray(-OVERLAP_BYTES)
+    return this.#heldBytes > LIMITS.usageTailBytesMax ? this.#beginLong() : NOTHING
+  }
+
+  #wholeUpTo(end: number): Buffer {
+    const bytes = this.#held.length === 1 && this.#held[0] ? this.#held[0] : Buffer.concat(this.#held)
+    this.#forget()
+    const whole = this.#whole(bytes.subarray(0, end))
+    const rest = end === bytes.length ? NOTHING : this.#hold(bytes.subarray(end))
+    return rest.length === 0 ? whole : Buffer.concat([whole, rest])
+  }
+
+  #beginLong(): Buffer {
+    const bytes = Buffer.concat(this.#held)
+    this.#held = []
+    this.#heldBytes = 0
+    this.#passing = nameOf(bytes)
     this.atBoundary = false
-    return Buffer.concat([whole, rest.subarray(0, -BLANK_LINE_BYTES_MAX)])
+    return bytes
+  }
+
+  #passOn(chunk: Buffer, name: string): Buffer {
+    const looked = Buffer.concat([this.#before, chunk])
+    const { value: end } = eventEnds(looked).next()
+    if (end === undefined) {
+      this.#before = looked.subarray(-OVERLAP_BYTES)
+      return chunk
+    }
+    const passed = chunk.subarray(0, end - this.#before.length)
+    this.#endLong(name)
+    const rest = chunk.subarray(passed.length)
+    return rest.length === 0 ? passed : Buffer.concat([passed, this.chunk(rest)])
+  }
+
+  /** What it was called is all that is known of it, and only now has it been said whole. */
+  #endLong(type: string): void {
+    this.#passing = null
+    this.#before = NOTHING
+    this.atBoundary = true
+    const { last = false, failed = false } = this.#options.grammar.meaning('', { type })
+    if (last) this.#last = true
+    if (failed) this.#failed = true
+  }
+
+  #forget(): void {
+    this.#held = []
+    this.#heldBytes = 0
+    this.#before = NOTHING
   }
 
   /** One or more events, none of them cut. */
   #whole(bytes: Buffer): Buffer {
     this.atBoundary = true
-    if (this.#passing !== null) this.#passed(this.#passing)
-    const { marks } = this.#options.grammar
-    const says = marks.some((mark) => bytes.includes(mark))
+    const says = this.#options.grammar.mayTell(bytes)
     const passed = says ? this.#read(bytes) : bytes
     if (!says) this.#events += countEvents(bytes)
     return this.#renamed(passed)
@@ -121,20 +160,12 @@ export class EventReader implements StreamReader {
     return rename === null || bytes.length === 0 ? bytes : rename(bytes)
   }
 
-  /** A long event has come to its end. What it was called is all that is known of it. */
-  #passed(type: string): void {
-    this.#passing = null
-    const { last = false, failed = false } = this.#options.grammar.meaning('', { type })
-    if (last) this.#last = true
-    if (failed) this.#failed = true
-  }
-
   #read(bytes: Buffer): Buffer {
     const kept: Buffer[] = []
-    for (let from = 0; from < bytes.length; ) {
-      const end = eventEnd(bytes, from)
-      const event = bytes.subarray(from, end === -1 ? bytes.length : end)
-      from += event.length
+    let from = 0
+    for (const end of eventEnds(bytes)) {
+      const event = bytes.subarray(from, end)
+      from = end
       if (!this.#takes(event)) kept.push(event)
     }
     return kept.length === 1 && kept[0] ? kept[0] : Buffer.concat(kept)
@@ -158,17 +189,13 @@ export class EventReader implements StreamReader {
   }
 }
 
-function lastEventEnd(bytes: Buffer): number {
-  let end = 0
-  for (let next = eventEnd(bytes, 0); next !== -1; next = eventEnd(bytes, end)) end = next
-  return end
-}
+const DATA = 0x64 // of `data:` or another field; a comment begins with a colon, and a blank line with its end
 
 function countEvents(bytes: Buffer): number {
   let count = 0
   let from = 0
-  for (let end = eventEnd(bytes, 0); end !== -1; end = eventEnd(bytes, from)) {
-    if (bytes[from] !== COMMENT) count += 1
+  for (const end of eventEnds(bytes)) {
+    if ((bytes[from] ?? 0) >= DATA) count += 1
     from = end
   }
   return count
@@ -176,15 +203,19 @@ function countEvents(bytes: Buffer): number {
 
 const DONE = Buffer.from('[DONE]')
 const ERROR = Buffer.from('"error"')
-const USAGE = Buffer.from('"usage"')
 const mark = (text: string): Buffer => Buffer.from(text)
 
 const usageOf = (value: unknown): Units | undefined => (isRecord(value) ? (unitsOfUsage(value) ?? undefined) : undefined)
-const isFailure = (json: Readonly<Record<string, unknown>> | null): boolean => json !== null && isRecord(json.error)
+const isFailure = ({ error }: Readonly<Record<string, unknown>>): boolean => isRecord(error) || (typeof error === 'string' && error !== '')
+const holdsAny =
+  (...marks: readonly Buffer[]) =>
+  (bytes: Buffer): boolean =>
+    marks.some((one) => bytes.includes(one))
 
 /** `/v1/chat/completions` and `/v1/completions`. A backend that ends without `[DONE]` broke off: Ollama hides its errors so. */
 export const CHAT: Grammar = {
-  marks: [DONE, ERROR, USAGE],
+  mayTell: (bytes) => bytes.includes(DONE) || bytes.includes(ERROR) || tellsUsage(bytes),
+  endsWithLast: true,
   countsTokens: true,
   meaning(data, json) {
     if (data.trim() === '[DONE]') return { last: true }
@@ -199,7 +230,8 @@ const ENDINGS: ReadonlySet<unknown> = new Set(['response.completed', 'response.i
 
 /** `/v1/responses`: no `[DONE]`; the last event holds the whole response. */
 export const RESPONSES: Grammar = {
-  marks: [mark('response.completed'), mark('response.incomplete'), mark('response.failed'), ERROR],
+  mayTell: holdsAny(mark('response.completed'), mark('response.incomplete'), mark('response.failed'), ERROR),
+  endsWithLast: true,
   countsTokens: true,
   meaning(_data, json) {
     if (json === null) return {}
@@ -212,7 +244,8 @@ export const RESPONSES: Grammar = {
 
 /** `/v1/messages`: the counts come in two events, the later ones being the true ones. */
 export const MESSAGES: Grammar = {
-  marks: [mark('message_start'), mark('message_delta'), mark('message_stop'), ERROR],
+  mayTell: holdsAny(mark('message_start'), mark('message_delta'), mark('message_stop'), ERROR),
+  endsWithLast: true,
   countsTokens: true,
   meaning(_data, json) {
     if (json === null) return {}
@@ -225,7 +258,8 @@ export const MESSAGES: Grammar = {
 
 /** `stream_format: sse` of speech, and streamed transcripts and pictures: the last event is named `….done` or `….completed`. */
 export const MEDIA: Grammar = {
-  marks: [mark('.done"'), mark('.completed"'), ERROR, DONE],
+  mayTell: holdsAny(mark('.done"'), mark('.completed"'), ERROR, DONE),
+  endsWithLast: false,
   countsTokens: false,
   meaning(data, json) {
     if (data.trim() === '[DONE]') return { last: true }

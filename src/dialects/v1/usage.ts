@@ -46,6 +46,9 @@ function closingBrace(bytes: Buffer, open: number): number {
   return bytes.length
 }
 
+/** Whether there are counts, and not only `null` in their place. */
+export const tellsUsage = (bytes: Buffer): boolean => usageIn(bytes) !== null
+
 /** What an answer says it used; only that part of it is parsed. */
 export function unitsIn(bytes: Buffer): Units | null {
   const usage = usageIn(bytes)
