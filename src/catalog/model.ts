@@ -41,12 +41,16 @@ export interface Endpoint extends Backend {
   readonly apiRoot: string
   readonly speaks: ReadonlySet<Protocol>
   readonly limits: Allowance
+  /** The same without its rates, for models that have rates of their own. */
+  readonly limitsBesideRates: Allowance
   /** Lower is asked first. */
   readonly priority: number
   /** Whether the models that it lists appear by themselves. */
   readonly discover: boolean
   /** Whether those that it only passes on to somebody else do so too; Ollama's cloud is one. */
   readonly cloudModels: boolean
+  /** Whether a caller may name what is fetched from elsewhere, or kept at the provider for all who use the account. */
+  readonly remote: 'refuse' | 'allow'
   readonly active: boolean
 }
 

@@ -53,7 +53,7 @@ const keyOf = (name: string) =>
 describe('portcullis endpoint', () => {
   it('adds one with all that can be said of it, and says which store it changed', async () => {
     const said =
-      '--dialect ollama --speaks chat,embeddings --rpm 60 --per-day 1000 --concurrency 4 --priority 2 --abort drain --discover on --key -'
+      '--dialect ollama --speaks chat,embeddings --rpm 60 --per-day 1000 --concurrency 4 --priority 2 --abort drain --remote allow --discover on --tokens-per-minute 9000 --budget-day 2.5 --budget-month 40 --key -'
     const added = await endpoint(`add gpu --url http://10.0.0.1:11434 ${said}`, `${KEY}\n`)
     expect(added).toMatchObject({ status: 0, out: expect.stringMatching(/^added gpu \(end_\w{16}\)\n$/), err: STORE })
     expect(json((await endpoint('show gpu --json')).out)).toMatchObject({
@@ -66,10 +66,24 @@ describe('portcullis endpoint', () => {
       concurrency: 4,
       priority: 2,
       abort: 'drain',
+      remote: 'allow',
+      tokens_per_minute: 9_000,
+      budget_day: '2.50',
+      budget_month: '40.00',
       discover: true,
       store: 'a store of the test',
     })
     expect(keyOf('gpu')).toBe(`Bearer ${KEY}`)
+    const { out } = await endpoint('show gpu')
+    expect(out).toMatch(/^limits +60\/min, 1000\/day, 9000 tokens\/min, 2.50 a day, 40.00 a month, 4 at a time$/m)
+    expect(out).toMatch(/^remote +callers may name what is fetched from elsewhere$/m)
+    await endpoint('edit gpu --tokens-per-minute none --budget-day none --budget-month off --remote refuse')
+    expect(json((await endpoint('show gpu --json')).out)).toMatchObject({
+      tokens_per_minute: null,
+      budget_day: null,
+      budget_month: null,
+      remote: 'refuse',
+    })
   })
 
   it('edits what is said and leaves the rest, disables, enables and deletes', async () => {
@@ -163,7 +177,7 @@ describe('portcullis model', () => {
 
   it('adds one with all that can be said of it', async () => {
     const said =
-      '--endpoint builtin:chat=llama3.2 --endpoint gpu2=llama3.2:3b --price-in 0.15 --price-out 0.60 --unit token --rpm 60 --per-day 9 --fallback small'
+      '--endpoint builtin:chat=llama3.2 --endpoint gpu2=llama3.2:3b --price-in 0.15 --price-out 0.60 --unit token --rpm 60 --per-day 9 --fallback small --concurrency 3 --tokens-per-minute 9000 --budget-day 2.5 --budget-month 40'
     expect(await model(`add fast ${said} --option num_ctx=8192 --option stop=["a","b"] --option voice=Be=brief`)).toEqual({
       status: 0,
       out: 'added fast at builtin:chat=llama3.2, gpu2=llama3.2:3b\n',
@@ -175,6 +189,10 @@ describe('portcullis model', () => {
       unit: 'token',
       rpm: 60,
       per_day: 9,
+      concurrency: 3,
+      tokens_per_minute: 9_000,
+      budget_day: '2.50',
+      budget_month: '40.00',
       fallback: 'small',
       options: { num_ctx: 8192, stop: ['a', 'b'], voice: 'Be=brief' },
       endpoints: [

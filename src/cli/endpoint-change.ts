@@ -3,12 +3,23 @@ import { type EditEndpointBody, ENDPOINT_DIALECTS, type EndpointView } from '../
 import { LIMITS } from '../kernel/index.ts'
 import { addEndpoint, deleteEndpoint, editEndpoint } from './endpoint-actions.ts'
 import { type KeyFlags, keyWanted } from './endpoint-key.ts'
-import { nullFor, type OrNone, onOff, orNone, splitList, wholeNumber } from './key-flags.ts'
+import {
+  nullFor,
+  type OrNone,
+  onOff,
+  orNone,
+  type SpendingFlags,
+  spendingFields,
+  splitList,
+  wholeNumber,
+  withSpending,
+  zeroFor,
+} from './key-flags.ts'
 import { change, type Frame, jsonOption, somethingSaid } from './key-frame.ts'
 
 export const ENDPOINT = 'the name of the endpoint, or its id'
 
-interface EndpointFlags extends KeyFlags {
+interface EndpointFlags extends KeyFlags, SpendingFlags {
   readonly dialect?: (typeof ENDPOINT_DIALECTS)[number]
   readonly speaks?: OrNone<string[]>
   readonly rpm?: OrNone<number>
@@ -16,18 +27,13 @@ interface EndpointFlags extends KeyFlags {
   readonly concurrency?: OrNone<number>
   readonly priority?: number
   readonly abort?: 'cancel' | 'drain'
+  readonly remote?: 'refuse' | 'allow'
   readonly discover?: boolean
   readonly json?: boolean
 }
 
 const withFields = (command: Command): Command =>
-  command
-    .addOption(new Option('--dialect <name>', 'what it speaks (default: openai)').choices(ENDPOINT_DIALECTS))
-    .option('--speaks <protocols>', 'a list such as chat,embeddings; none for all that its dialect does', protocols)
-    .option('--key-file <file>', "the provider's own key, in a file that only you can read")
-    .option('--key <->', "- reads the provider's own key from what is piped in; a terminal is asked")
-    .option('--rpm <n>', 'requests in a minute, or none', orNone(wholeNumber(1, LIMITS.rateCountMax)))
-    .option('--per-day <n>', 'requests in a day, or none', orNone(wholeNumber(1, LIMITS.rateCountMax)))
+  withSpending(withRates(command))
     .option('--concurrency <n>', 'requests at the same time, 0 or none for no limit', orNone(wholeNumber(0, 100_000)))
     .option('--priority <n>', 'lower is asked first (default: 0)', wholeNumber(0, 1_000))
     .addOption(
@@ -36,7 +42,22 @@ const withFields = (command: Command): Command =>
         'drain',
       ]),
     )
+    .addOption(
+      new Option(
+        '--remote <allow|refuse>',
+        'whether callers may name what is fetched from elsewhere: addresses of pictures, tools that the provider runs, files and conversations of its account (default: refuse)',
+      ).choices(['allow', 'refuse']),
+    )
     .option('--discover <on|off>', 'whether the models that it lists appear by themselves (default: off)', onOff)
+
+const withRates = (command: Command): Command =>
+  command
+    .addOption(new Option('--dialect <name>', 'what it speaks (default: openai)').choices(ENDPOINT_DIALECTS))
+    .option('--speaks <protocols>', 'a list such as chat,embeddings; none for all that its dialect does', protocols)
+    .option('--key-file <file>', "the provider's own key, in a file that only you can read")
+    .option('--key <->', "- reads the provider's own key from what is piped in; a terminal is asked")
+    .option('--rpm <n>', 'requests in a minute, or none', orNone(wholeNumber(1, LIMITS.rateCountMax)))
+    .option('--per-day <n>', 'requests in a day, or none', orNone(wholeNumber(1, LIMITS.rateCountMax)))
 
 async function fieldsOf({ key, keyFile, ...flags }: EndpointFlags, { io }: Frame): Promise<EditEndpointBody> {
   return {
@@ -45,9 +66,11 @@ async function fieldsOf({ key, keyFile, ...flags }: EndpointFlags, { io }: Frame
     key: await keyWanted({ ...(key !== undefined && { key }), ...(keyFile !== undefined && { keyFile }) }, io),
     rpm: nullFor(flags.rpm),
     per_day: nullFor(flags.perDay),
-    concurrency: flags.concurrency === undefined ? undefined : (nullFor(flags.concurrency) ?? 0),
+    ...spendingFields(flags),
+    concurrency: zeroFor(flags.concurrency),
     priority: flags.priority,
     abort: flags.abort,
+    remote: flags.remote,
     discover: flags.discover,
   }
 }

@@ -2,7 +2,7 @@ import pc from 'picocolors'
 import type { EndpointView } from '../contract/index.ts'
 import { visible } from '../kernel/index.ts'
 import { Columns, type Paint } from './key-columns.ts'
-import { details, when } from './key-print.ts'
+import { budgetText, details, when } from './key-print.ts'
 import type { TableWords } from './paged-list.ts'
 
 export function endpointText(endpoint: EndpointView, nowMs: number): string {
@@ -18,6 +18,7 @@ export function endpointText(endpoint: EndpointView, nowMs: number): string {
     ['limits', limitsText(endpoint) || 'none'],
     ['priority', `${endpoint.priority}`],
     ['on leaving', endpoint.abort === 'drain' ? 'read to its end' : 'cancelled'],
+    ['remote', endpoint.remote === 'allow' ? 'callers may name what is fetched from elsewhere' : ''],
     ['models', modelsText(endpoint)],
     ['created', when(endpoint.created_at, nowMs) ?? 'configured in portcullis.yaml'],
   ])
@@ -33,18 +34,16 @@ const noteOf = ({ note }: EndpointView): string => visible(note)
 const COLOURS: Readonly<Record<string, (text: string) => string>> = { active: pc.green, disabled: pc.red, 'cannot serve': pc.yellow }
 const stateColour: Paint = (column, text) => (column === 'STATE' ? (COLOURS[text] ?? null) : null)
 
-export function limitsText({
-  rpm,
-  per_day,
-  concurrency = 0,
-}: {
-  rpm: number | null
-  per_day: number | null
-  concurrency?: number
-}): string {
+/** What an endpoint and a model have alike. */
+type Limited = Pick<EndpointView, 'rpm' | 'per_day' | 'concurrency' | 'tokens_per_minute' | 'budget_day' | 'budget_month'>
+
+export function limitsText(limits: Limited): string {
+  const { rpm, per_day, concurrency, tokens_per_minute } = limits
   const parts = [
     rpm === null ? '' : `${rpm}/min`,
     per_day === null ? '' : `${per_day}/day`,
+    tokens_per_minute === null ? '' : `${tokens_per_minute} tokens/min`,
+    budgetText(limits),
     concurrency === 0 ? '' : `${concurrency} at a time`,
   ]
   return parts.filter((part) => part !== '').join(', ')

@@ -8,9 +8,12 @@ import { parseMicro, parseRate, rightsOf } from '../kernel/index.ts'
 const NONE = 'none'
 export type OrNone<T> = T | typeof NONE
 
-export interface LimitFlags {
+export interface LimitFlags extends SpendingFlags {
   readonly rate?: OrNone<string>
   readonly concurrency?: OrNone<number>
+}
+
+export interface SpendingFlags {
   readonly tokensPerMinute?: OrNone<number>
   readonly budgetDay?: OrNone<string>
   readonly budgetMonth?: OrNone<string>
@@ -41,9 +44,16 @@ export const withReach = (command: Command): Command =>
     .option('--networks <list>', 'where it may be used from: addresses, ranges such as 10.0.0.0/8, private, or none for everywhere', names)
     .option('--log-content <on|off>', 'whether prompts and answers are kept', onOff)
 
-export const limitFields = ({ rate, concurrency, tokensPerMinute, budgetDay, budgetMonth }: LimitFlags) => ({
+export const limitFields = ({ rate, concurrency, ...spending }: LimitFlags) => ({
   rate: nullFor(rate),
-  concurrency: concurrency === NONE ? 0 : concurrency,
+  concurrency: zeroFor(concurrency),
+  ...spendingFields(spending),
+})
+
+/** Of requests at once, the limit that is none is 0. */
+export const zeroFor = (concurrency: OrNone<number> | undefined): number | undefined => (concurrency === NONE ? 0 : concurrency)
+
+export const spendingFields = ({ tokensPerMinute, budgetDay, budgetMonth }: SpendingFlags) => ({
   tokens_per_minute: nullFor(tokensPerMinute),
   budget_day: nullFor(budgetDay),
   budget_month: nullFor(budgetMonth),

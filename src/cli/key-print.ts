@@ -75,7 +75,7 @@ export const limitRows = (limits: Limited): readonly (readonly [string, string])
   ['budget', budgetText(limits)],
 ]
 
-export function budgetText({ budget_day, budget_month }: Limited): string {
+export function budgetText({ budget_day, budget_month }: Pick<Limited, 'budget_day' | 'budget_month'>): string {
   const parts = [budget_day === null ? '' : `${budget_day} a day`, budget_month === null ? '' : `${budget_month} a month`]
   return parts.filter((part) => part !== '').join(', ')
 }

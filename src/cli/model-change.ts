@@ -2,7 +2,17 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { EditModelBody, ModelView } from '../contract/index.ts'
 import { BILLING_UNITS, type BillingUnit, CAPABILITIES, type Capability, LIMITS } from '../kernel/index.ts'
 import type { AdminClient } from './key-client.ts'
-import { amount, nullFor, type OrNone, orNone, wholeNumber } from './key-flags.ts'
+import {
+  amount,
+  nullFor,
+  type OrNone,
+  orNone,
+  type SpendingFlags,
+  spendingFields,
+  wholeNumber,
+  withSpending,
+  zeroFor,
+} from './key-flags.ts'
 import { change, type Frame, jsonOption, somethingSaid } from './key-frame.ts'
 import { type Io, remark } from './key-io.ts'
 import { addModel, deleteModel, editModel, showModel } from './model-actions.ts'
@@ -12,7 +22,7 @@ export const MODEL = 'the name of the model'
 
 type Place = NonNullable<EditModelBody['endpoints']>[number]
 
-interface ModelFlags {
+interface ModelFlags extends SpendingFlags {
   readonly endpoint?: Place[]
   readonly capability?: Capability
   readonly unit?: BillingUnit
@@ -20,12 +30,22 @@ interface ModelFlags {
   readonly priceOut?: string
   readonly rpm?: OrNone<number>
   readonly perDay?: OrNone<number>
+  readonly concurrency?: OrNone<number>
   readonly fallback?: OrNone<string>
   readonly option?: OrNone<Readonly<Record<string, unknown>>>
   readonly json?: boolean
 }
 
 const withFields = (command: Command): Command =>
+  withSpending(withPrices(command))
+    .option('--fallback <model>', 'the model that serves when no endpoint of this one can, or none', orNone(String))
+    .option(
+      '--option <name=value>',
+      'a field that requests get which do not say it, such as num_ctx=8192; may be repeated, none for no fields',
+      field,
+    )
+
+const withPrices = (command: Command): Command =>
   command
     .addOption(new Option('--capability <kind>', 'what it is for (default: text)').choices(CAPABILITIES))
     .addOption(
@@ -38,12 +58,7 @@ const withFields = (command: Command): Command =>
     .option('--price-out <amount>', 'for what comes out: a million tokens, an image', amount)
     .option('--rpm <n>', 'requests in a minute, or none', orNone(wholeNumber(1, LIMITS.rateCountMax)))
     .option('--per-day <n>', 'requests in a day, or none', orNone(wholeNumber(1, LIMITS.rateCountMax)))
-    .option('--fallback <model>', 'the model that serves when no endpoint of this one can, or none', orNone(String))
-    .option(
-      '--option <name=value>',
-      'a field that requests get which do not say it, such as num_ctx=8192; may be repeated, none for no fields',
-      field,
-    )
+    .option('--concurrency <n>', 'requests at the same time, 0 or none for no limit', orNone(wholeNumber(0, 100_000)))
 
 const fieldsOf = (flags: ModelFlags): Omit<EditModelBody, 'endpoints'> => ({
   capability: flags.capability,
@@ -52,6 +67,8 @@ const fieldsOf = (flags: ModelFlags): Omit<EditModelBody, 'endpoints'> => ({
   price_out: flags.priceOut,
   rpm: nullFor(flags.rpm),
   per_day: nullFor(flags.perDay),
+  concurrency: zeroFor(flags.concurrency),
+  ...spendingFields(flags),
   fallback: nullFor(flags.fallback),
   options: flags.option === undefined ? undefined : { ...nullFor(flags.option) },
 })

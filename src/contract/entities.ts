@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import { BILLING_UNITS, CAPABILITIES } from '../kernel/index.ts'
-import { count, money, positiveMoney, rateText, reach, spending, texts, userName } from './fields.ts'
+import { concurrency, count, money, positiveMoney, rateText, reach, spending, texts, userName } from './fields.ts'
 
 /** Wire shapes of users, endpoints, models and what was used, spoken over the management socket now and the admin API later. Money is text, such as `12.50`. */
 
 /** What a key and a user may use; null is no limit. */
 const allowance = {
   rate: rateText.nullable().optional(),
-  concurrency: z.int().min(0).max(100_000).optional(),
+  concurrency: concurrency.optional(),
   ...spending,
 }
 
@@ -82,9 +82,13 @@ const endpointFields = {
   key: z.string().trim().min(1).max(4_096).nullable().optional(),
   rpm: count.nullable().optional(),
   per_day: count.nullable().optional(),
-  concurrency: z.int().min(0).max(100_000).optional(),
+  ...spending,
+  /** Beyond it requests wait in a queue; 0 is no limit. */
+  concurrency: concurrency.optional(),
   priority: z.int().min(0).max(1_000).optional(),
   abort: z.enum(['cancel', 'drain']).optional(),
+  /** Whether a caller may name what is fetched from elsewhere: a picture by its address, a tool that the provider runs, a file or a conversation of the account. */
+  remote: z.enum(['refuse', 'allow']).optional(),
   discover: z.boolean().optional(),
 }
 export const createEndpointInput = z.strictObject({
@@ -114,9 +118,13 @@ export const endpointView = z.object({
   has_key: z.boolean(),
   rpm: z.int().nullable(),
   per_day: z.int().nullable(),
+  tokens_per_minute: z.int().nullable(),
+  budget_day: z.string().nullable(),
+  budget_month: z.string().nullable(),
   concurrency: z.int(),
   priority: z.int(),
   abort: z.string(),
+  remote: z.string(),
   discover: z.boolean(),
   active: z.boolean(),
   /** A service of the gate: configured in portcullis.yaml, and read-only here. */
@@ -143,6 +151,9 @@ const modelFields = {
   price_out: positiveMoney.optional(),
   rpm: count.nullable().optional(),
   per_day: count.nullable().optional(),
+  ...spending,
+  /** Beyond it requests are refused; 0 is no limit. */
+  concurrency: concurrency.optional(),
   fallback: modelName.nullable().optional(),
   options: jsonObject.optional(),
 }
@@ -173,6 +184,10 @@ export const modelView = z.object({
   price_out: z.string(),
   rpm: z.int().nullable(),
   per_day: z.int().nullable(),
+  tokens_per_minute: z.int().nullable(),
+  budget_day: z.string().nullable(),
+  budget_month: z.string().nullable(),
+  concurrency: z.int(),
   endpoints: z.array(z.object({ endpoint: z.string(), upstream: z.string().nullable() })),
   fallback: z.string().nullable(),
   options: jsonObject,

@@ -22,10 +22,12 @@ export const money = z.string().transform((text, issues) => {
 })
 export const positiveMoney = money.refine((micro) => micro >= 0, 'must not be negative')
 
+/** Requests at once; 0 is no limit. */
+export const concurrency = z.int().min(0).max(100_000)
 export const count = z.int().min(1).max(1_000_000_000)
 export const texts = z.array(z.string().trim().min(1).max(128)).min(1).max(256)
 
-/** What a key and a user may use beside their rate and concurrency; null is no limit. */
+/** What a key, a user, a model or an endpoint may use beside its rate and concurrency; null is no limit. */
 export const spending = {
   tokens_per_minute: count.nullable().optional(),
   budget_day: positiveMoney.nullable().optional(),

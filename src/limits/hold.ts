@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { type Allowance, type KeyPrincipal, LIMITS } from '../kernel/index.ts'
+import { type KeyPrincipal, LIMITS } from '../kernel/index.ts'
 import { checkReservation } from './checks.ts'
 import { type Books, Reservation, whole } from './reservation.ts'
 import { toldOf } from './told.ts'
-import type { Demand, EndpointHold, Hold, Told, Used } from './types.ts'
-import type { KeyUse, Use } from './use.ts'
+import type { Demand, Hold, Told, Used } from './types.ts'
+import type { KeyUse } from './use.ts'
 
 const DONE = Promise.resolve()
 
@@ -91,39 +91,6 @@ function settle(books: Books, principal: KeyPrincipal, key: KeyUse, reservation:
   books.spent.spend('user', owner.id, costMicro)
   if (reservation?.model) books.spent.spend('model', reservation.model.name, costMicro)
   books.accounts.charge(owner.id, costMicro)
-}
-
-/** A call at an endpoint, whoever makes it. */
-export class EndpointCall implements EndpointHold {
-  readonly #books: Books
-  readonly #name: string
-  readonly #use: Use
-  readonly #callMs: number | null
-  #ended = false
-
-  constructor(books: Books, name: string, use: Use, { rates }: Allowance, callMs: number | null) {
-    this.#books = books
-    this.#name = name
-    this.#use = use
-    this.#callMs = callMs
-    if (callMs !== null) use.countCall(rates, callMs)
-    use.inFlight += 1
-  }
-
-  settle(used: Used): void {
-    if (this.#ended) return
-    this.#ended = true
-    this.#use.inFlight -= 1
-    const costMicro = whole(used.costMicro, LIMITS.requestCostMicroMax)
-    if (costMicro > 0) this.#books.spent.add('endpoint', this.#name, costMicro)
-  }
-
-  refuse(): void {
-    if (this.#ended) return
-    this.#ended = true
-    this.#use.inFlight -= 1
-    if (this.#callMs !== null) this.#use.takeBackCall(this.#callMs)
-  }
 }
 
 /** Of a request that no key makes. */

@@ -4,6 +4,7 @@ export { createLimits } from './limits.ts'
 export type { Spent, SpentBy, SpentRow } from './spent.ts'
 export {
   type Demand,
+  type EndpointDemand,
   type EndpointHold,
   type Hold,
   type LimitState,

@@ -2,7 +2,8 @@ import type { Clock } from '../kernel/index.ts'
 import { AccountBook } from './accounts.ts'
 import { Calendar } from './calendar.ts'
 import { checkEntry, checkEntryRates } from './checks.ts'
-import { EndpointCall, Place } from './hold.ts'
+import { EndpointCall, isUsedUp } from './endpoint-call.ts'
+import { Place } from './hold.ts'
 import type { Books } from './reservation.ts'
 import { SpentBook } from './spent.ts'
 import { startSweeper } from './sweeper.ts'
@@ -39,11 +40,9 @@ export function createLimits({ clock }: { readonly clock: Clock }): Limits {
       if (owner.limits.rates.length > 0) key.user.countCall(owner.limits.rates, nowMs)
       return new Place(books, principal, key, nowMs, owner.limits.rates.length > 0)
     },
-    atEndpoint(name, limits) {
+    atEndpoint(name, limits, demand) {
       const use = useOf(endpoints, name)
-      const nowMs = limits.rates.length === 0 ? null : clock.monoMs()
-      if (nowMs !== null && use.rateInTheWay(limits.rates, nowMs) !== null) return null
-      return new EndpointCall(books, name, use, limits, nowMs)
+      return isUsedUp(books, name, use, limits, demand) ? null : new EndpointCall(books, name, use, limits, demand)
     },
     accounts: books.accounts,
     spent: books.spent,

@@ -45,6 +45,9 @@ export interface Hold {
   told(): Told
 }
 
+/** What a request is going to use at its endpoint. */
+export type EndpointDemand = Omit<Demand, 'model'>
+
 /** A request at an endpoint, counted there. */
 export type EndpointHold = Pick<Hold, 'settle' | 'refuse'>
 
@@ -63,8 +66,8 @@ export interface LimitStats {
 export interface Limits {
   /** Throws RATE_LIMITED or CONCURRENCY_LIMITED, of the key or its user; a refused call counts for nothing. */
   enter(principal: KeyPrincipal): Hold
-  /** Null when its rate is used up. How many run there at once is the business of its queue. */
-  atEndpoint(name: string, limits: Allowance): EndpointHold | null
+  /** Null when its rate, its tokens or a budget is used up for such a demand. How many run there at once is the business of its queue. */
+  atEndpoint(name: string, limits: Allowance, demand?: EndpointDemand): EndpointHold | null
   readonly accounts: Accounts
   readonly spent: Spent
   stats(): LimitStats

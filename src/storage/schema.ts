@@ -93,9 +93,14 @@ export interface EndpointsTable {
   sealed_key: string | null
   rpm: number | null
   per_day: number | null
+  tokens_per_minute: number | null
+  budget_day_micro: number | null
+  budget_month_micro: number | null
   concurrency: number
   priority: number
   abort: string
+  /** `allow` where a caller may name what the backend fetches. */
+  remote: string
   discover: number
   created_ms: number
   disabled_ms: number | null
@@ -113,6 +118,10 @@ export interface ModelsTable {
   price_out_micro: number
   rpm: number | null
   per_day: number | null
+  tokens_per_minute: number | null
+  budget_day_micro: number | null
+  budget_month_micro: number | null
+  concurrency: number
   /** The public id of the model that serves when none of its own endpoints can. */
   fallback: string | null
   options: string

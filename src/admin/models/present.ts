@@ -1,7 +1,7 @@
 import type { ModelInfo, Page } from '../../catalog/index.ts'
 import type { ListModelsAnswer, ModelView } from '../../contract/index.ts'
 import { formatMicro } from '../../kernel/index.ts'
-import { timeText } from '../texts.ts'
+import { maybeMoney, timeText } from '../texts.ts'
 
 export const presentModel = (model: ModelInfo): ModelView => ({
   name: model.name,
@@ -11,6 +11,10 @@ export const presentModel = (model: ModelInfo): ModelView => ({
   price_out: formatMicro(model.price.outMicro),
   rpm: model.rpm,
   per_day: model.perDay,
+  tokens_per_minute: model.tokensPerMinute,
+  budget_day: maybeMoney(model.budgetDayMicro),
+  budget_month: maybeMoney(model.budgetMonthMicro),
+  concurrency: model.concurrency,
   endpoints: model.places.map(({ endpoint, upstream }) => ({ endpoint, upstream })),
   fallback: model.fallback,
   options: { ...model.options },

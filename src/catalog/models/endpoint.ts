@@ -1,21 +1,11 @@
-import {
-  type Allowance,
-  asEndpointId,
-  asTenantId,
-  DEFAULT_TENANT,
-  type EndpointId,
-  LIMITS,
-  NO_LIMITS,
-  type Rate,
-  Secret,
-  type TenantId,
-} from '../../kernel/index.ts'
+import { asEndpointId, asTenantId, DEFAULT_TENANT, type EndpointId, LIMITS, NO_LIMITS, Secret, type TenantId } from '../../kernel/index.ts'
 import { type Endpoint, PROTOCOLS, type Protocol, protocolsOf } from '../model.ts'
 import { type Deadlines, DIALECTS, type DialectName, type Service } from '../service.ts'
+import { allowanceOf, type OwnLimits, ownLimitsIn, ownLimitsRow, withoutRates } from './own-limits.ts'
 import type { EndpointRow } from './store.ts'
 
 /** An endpoint of the store, as people made it: what it is shown by, and what the endpoint that requests go to is made of. */
-export interface EndpointRecord {
+export interface EndpointRecord extends OwnLimits {
   readonly id: EndpointId
   readonly tenant: TenantId
   readonly name: string
@@ -25,11 +15,10 @@ export interface EndpointRecord {
   /** Null where it speaks what its dialect does. */
   readonly speaks: readonly Protocol[] | null
   readonly sealedKey: string | null
-  readonly rpm: number | null
-  readonly perDay: number | null
   readonly concurrency: number
   readonly priority: number
   readonly abort: 'cancel' | 'drain'
+  readonly remote: 'refuse' | 'allow'
   readonly discover: boolean
   readonly createdMs: number
   readonly disabledMs: number | null
@@ -48,11 +37,11 @@ export function endpointRecordOf(row: EndpointRow): EndpointRecord {
     dialect,
     speaks: row.speaks === null ? null : protocolsIn(JSON.parse(row.speaks)),
     sealedKey: row.sealed_key,
-    rpm: row.rpm,
-    perDay: row.per_day,
+    ...ownLimitsIn(row),
     concurrency: row.concurrency,
     priority: row.priority,
     abort: row.abort === 'drain' ? 'drain' : 'cancel',
+    remote: row.remote === 'allow' ? 'allow' : 'refuse',
     discover: row.discover === 1,
     createdMs: row.created_ms,
     disabledMs: row.disabled_ms,
@@ -67,11 +56,11 @@ export const endpointRowOf = (record: EndpointRecord): EndpointRow => ({
   dialect: record.dialect,
   speaks: record.speaks && JSON.stringify(record.speaks),
   sealed_key: record.sealedKey,
-  rpm: record.rpm,
-  per_day: record.perDay,
+  ...ownLimitsRow(record),
   concurrency: record.concurrency,
   priority: record.priority,
   abort: record.abort,
+  remote: record.remote,
   discover: record.discover ? 1 : 0,
   created_ms: record.createdMs,
   disabled_ms: record.disabledMs,
@@ -92,6 +81,7 @@ export const originOf = (url: string): string => new URL(url).origin
 /** `usable` is false where its key cannot be opened: without it every request would be refused there, or be made in nobody's name. */
 export function endpointOf(record: EndpointRecord, key: Secret | null, usable: boolean): Endpoint {
   const { dialect } = record
+  const limits = allowanceOf(record, 0) // how many at once is the business of its queue
   return Object.freeze({
     ref: record.id,
     tenant: record.tenant,
@@ -103,10 +93,12 @@ export function endpointOf(record: EndpointRecord, key: Secret | null, usable: b
     auth: key && authOf(dialect, key),
     abort: record.abort,
     speaks: new Set(record.speaks ?? protocolsOf(dialect)),
-    limits: allowanceOf(record.rpm, record.perDay),
+    limits,
+    limitsBesideRates: withoutRates(limits),
     priority: record.priority,
     discover: record.discover,
     cloudModels: false,
+    remote: record.remote,
     active: record.disabledMs === null && usable,
   })
 }
@@ -140,9 +132,11 @@ export function builtinEndpoints(services: readonly Service[]): readonly Endpoin
       abort,
       speaks,
       limits: NO_LIMITS,
+      limitsBesideRates: NO_LIMITS,
       priority: 0,
       discover: true,
       cloudModels: service.allowCloudModels,
+      remote: 'refuse',
       active: true,
     }
     return [Object.freeze(endpoint)]
@@ -188,15 +182,4 @@ function authOf(dialect: DialectName, key: Secret): NonNullable<Endpoint['auth']
   const text = key.reveal()
   const isPair = dialect === 'a1111' && text.includes(':') // user:password, as its --api-auth takes it
   return { header: 'authorization', value: new Secret(isPair ? `Basic ${Buffer.from(text).toString('base64')}` : `Bearer ${text}`) }
-}
-
-const MINUTE_MS = 60_000
-const DAY_MS = 86_400_000
-
-/** Requests in a minute and in a day, both of which hold. */
-export function allowanceOf(rpm: number | null, perDay: number | null): Allowance {
-  const rates: Rate[] = []
-  if (rpm !== null) rates.push({ count: rpm, perMs: MINUTE_MS })
-  if (perDay !== null) rates.push({ count: perDay, perMs: DAY_MS })
-  return rates.length === 0 ? NO_LIMITS : Object.freeze({ ...NO_LIMITS, rates })
 }

@@ -2,7 +2,8 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type CatalogHouse, openCatalogHouse } from '../../../test/support/catalog-house.ts'
-import type { CreateEndpointInput } from '../../contract/index.ts'
+import { type CreateEndpointInput, createEndpointInput } from '../../contract/index.ts'
+import { NO_LIMITS } from '../../kernel/index.ts'
 
 let house: CatalogHouse
 beforeEach(async () => {
@@ -52,6 +53,29 @@ describe('an endpoint', () => {
     const { auth } = inMemory('cloud') ?? {}
     expect([auth?.header, auth?.value.reveal()]).toEqual([header, value])
     expect(JSON.stringify(inMemory('cloud'))).not.toContain(key)
+  })
+
+  it('has limits of its own and may be open to what is elsewhere, over a restart', async () => {
+    const said = { tokens_per_minute: 5_000, budget_day: '2.50', budget_month: '40', rpm: 60, concurrency: 2, remote: 'allow' }
+    await endpoints().create(createEndpointInput.parse({ name: 'cloud', url: 'https://api.example.com/v1', ...said }))
+    house = await house.reopen()
+    const limits = { tokensPerMinute: 5_000, budgetDayMicro: 2_500_000, budgetMonthMicro: 40_000_000 }
+    expect(endpoints().show('cloud')).toMatchObject({ ...limits, rpm: 60, remote: 'allow', concurrency: 2 })
+    const none = { ...limits, concurrency: 0, rates: [] }
+    expect(inMemory('cloud')).toMatchObject({
+      remote: 'allow',
+      concurrency: 2,
+      limits: { ...none, rates: [{ count: 60, perMs: 60_000 }] },
+      limitsBesideRates: none,
+    })
+    await endpoints().edit('cloud', { remote: 'refuse', tokens_per_minute: null, budget_day: null, budget_month: null })
+    expect(inMemory('cloud')).toMatchObject({ remote: 'refuse', limitsBesideRates: NO_LIMITS })
+    for (const name of ['chat', 'tts', 'image', 'whisper']) expect(inMemory(`builtin:${name}`)).toMatchObject({ remote: 'refuse' })
+  })
+
+  it('refuses what is elsewhere unless people say otherwise', async () => {
+    await cloud()
+    expect(inMemory('cloud')?.remote).toBe('refuse')
   })
 
   it('keeps its key sealed in the store, over a restart, and shows of it that there is one', async () => {

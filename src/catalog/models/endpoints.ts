@@ -4,12 +4,13 @@ import type { Endpoint, Protocol } from '../model.ts'
 import type { DialectName } from '../service.ts'
 import type { StoredEndpoint } from './book.ts'
 import { type EndpointRecord, endpointRecordOf, endpointRowOf, originOf, sealRow } from './endpoint.ts'
+import { NO_OWN_LIMITS, type OwnLimits, ownLimitsEdited, ownLimitsOf } from './own-limits.ts'
 import { type CatalogParts, findEndpoint, isBuiltin, type Page, type PageWanted, pageOf } from './parts.ts'
 import { protocolsNamed, providerKey, refuseHugeRates, wrong } from './rules.ts'
 import type { EndpointRow } from './store.ts'
 
 /** All that people may know of an endpoint. */
-export interface EndpointInfo {
+export interface EndpointInfo extends OwnLimits {
   /** `builtin:<service>` for a service of the gate. */
   readonly id: string
   readonly name: string
@@ -18,11 +19,10 @@ export interface EndpointInfo {
   readonly dialect: DialectName
   readonly speaks: readonly Protocol[]
   readonly hasKey: boolean
-  readonly rpm: number | null
-  readonly perDay: number | null
   readonly concurrency: number
   readonly priority: number
   readonly abort: 'cancel' | 'drain'
+  readonly remote: 'refuse' | 'allow'
   readonly discover: boolean
   readonly active: boolean
   readonly builtin: boolean
@@ -62,7 +62,7 @@ export function createEndpointService(parts: CatalogParts): EndpointService {
 
 function infoOf({ book }: CatalogParts, endpoint: Endpoint): EndpointInfo {
   const stored = book.stored(endpoint.ref)
-  const { ref, name, dialect, speaks, concurrency, priority, abort, discover } = endpoint
+  const { ref, name, dialect, speaks, concurrency, priority, abort, remote, discover } = endpoint
   return {
     id: ref,
     name,
@@ -70,11 +70,11 @@ function infoOf({ book }: CatalogParts, endpoint: Endpoint): EndpointInfo {
     dialect,
     speaks: [...speaks],
     hasKey: stored === undefined ? endpoint.auth !== null : stored.record.sealedKey !== null,
-    rpm: stored?.record.rpm ?? null,
-    perDay: stored?.record.perDay ?? null,
+    ...ownLimitsOf(stored?.record ?? NO_OWN_LIMITS),
     concurrency,
     priority,
     abort,
+    remote,
     discover,
     active: stored === undefined || stored.record.disabledMs === null,
     builtin: isBuiltin(endpoint),
@@ -97,11 +97,11 @@ async function create(parts: CatalogParts, input: CreateEndpointInput): Promise<
     dialect: input.dialect,
     speaks: null,
     sealedKey: null,
-    rpm: null,
-    perDay: null,
+    ...NO_OWN_LIMITS,
     concurrency: 0,
     priority: 0,
     abort: 'cancel',
+    remote: 'refuse',
     discover: false,
     createdMs: clock.nowMs(),
     disabledMs: null,
@@ -154,9 +154,8 @@ function edited({ sealer, clock }: CatalogParts, before: StoredEndpoint, input: 
   const { record } = before
   const dialect = input.dialect ?? record.dialect
   const url = input.url ?? record.url
-  const rpm = input.rpm === undefined ? record.rpm : input.rpm
-  const perDay = input.per_day === undefined ? record.perDay : input.per_day
-  refuseHugeRates({ rpm, per_day: perDay })
+  const limits = ownLimitsEdited(record, input)
+  refuseHugeRates(limits)
   const { key, sealedKey, fault } = keyOf(before, {
     given: input.key,
     dialect,
@@ -173,11 +172,11 @@ function edited({ sealer, clock }: CatalogParts, before: StoredEndpoint, input: 
       dialect,
       speaks: speaksOf(record, input.speaks, dialect),
       sealedKey,
-      rpm,
-      perDay,
+      ...limits,
       concurrency: input.concurrency ?? record.concurrency,
       priority: input.priority ?? record.priority,
       abort: input.abort ?? record.abort,
+      remote: input.remote ?? record.remote,
       discover: input.discover ?? record.discover,
       disabledMs: input.active === undefined ? record.disabledMs : input.active ? null : (record.disabledMs ?? clock.nowMs()),
     },

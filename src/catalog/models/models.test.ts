@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type CatalogHouse, openCatalogHouse, placesOf } from '../../../test/support/catalog-house.ts'
-import { editModelInput } from '../../contract/index.ts'
-import { BILLING_UNITS } from '../../kernel/index.ts'
+import { createModelInput, editModelInput } from '../../contract/index.ts'
+import { BILLING_UNITS, NO_LIMITS } from '../../kernel/index.ts'
 
 let house: CatalogHouse
 beforeEach(async () => {
@@ -67,6 +67,24 @@ describe('a model', () => {
     await house.model({ name: 'voice', capability, at: [at] })
     expect(models().show('voice')).toMatchObject({ price: { unit, inMicro: 0, outMicro: 0 }, places: [{ upstream }] })
     expect((await edit('voice', { unit: 'request', price_in: '0.01' })).price).toEqual({ unit: 'request', inMicro: 10_000, outMicro: 0 })
+  })
+
+  it('has limits of its own, over a restart, each of which is taken away by itself', async () => {
+    const said = { rpm: 60, per_day: 900, tokens_per_minute: 5_000, budget_day: '2.50', budget_month: '40', concurrency: 3 }
+    await models().create(createModelInput.parse({ name: 'fast', endpoints: placesOf(['gpu']), ...said }))
+    const limits = { tokensPerMinute: 5_000, budgetDayMicro: 2_500_000, budgetMonthMicro: 40_000_000, concurrency: 3 }
+    house = await house.reopen()
+    expect(models().show('fast')).toMatchObject({ ...limits, rpm: 60, perDay: 900 })
+    expect(house.catalog.find('fast')?.limits).toEqual({
+      ...limits,
+      rates: [
+        { count: 60, perMs: 60_000 },
+        { count: 900, perMs: 86_400_000 },
+      ],
+    })
+    expect(await edit('fast', { budget_day: null })).toMatchObject({ ...limits, budgetDayMicro: null })
+    await edit('fast', { rpm: null, per_day: null, tokens_per_minute: null, budget_month: null, concurrency: 0 })
+    expect(house.catalog.find('fast')?.limits).toBe(NO_LIMITS)
   })
 
   it('stays where it is when the service of the gate it is at is switched off', async () => {

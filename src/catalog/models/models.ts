@@ -2,17 +2,17 @@ import type { CreateModelInput, EditModelInput } from '../../contract/index.ts'
 import { type Capability, DEFAULT_TENANT, GatewayError, LIMITS, NO_PRICE, newModelId, type Price } from '../../kernel/index.ts'
 import type { Model } from '../model.ts'
 import type { DialectName } from '../service.ts'
+import { NO_OWN_LIMITS, type OwnLimits, ownLimitsEdited, ownLimitsOf } from './own-limits.ts'
 import { type CatalogParts, endpointMeant, type Page, type PageWanted, pageOf } from './parts.ts'
 import { type ModelRecord, modelRowOf, type PlaceRef, placeRowsOf } from './record.ts'
 import { orMeant, refuseHugeRates, refuseIdlePrice, refuseRequestsOwn, refuseUnspoken, shown, usualUnit, wrong } from './rules.ts'
 
 /** All that people may know of a model. */
-export interface ModelInfo {
+export interface ModelInfo extends OwnLimits {
   readonly name: string
   readonly capability: Capability
   readonly price: Price
-  readonly rpm: number | null
-  readonly perDay: number | null
+  readonly concurrency: number
   /** By the names that the endpoints have now; those that are switched off too. */
   readonly places: readonly { readonly endpoint: string; readonly upstream: string | null }[]
   readonly fallback: string | null
@@ -56,8 +56,8 @@ function infoOf({ book }: CatalogParts, model: Model): ModelInfo {
     record === undefined
       ? model.places.map(({ endpoint, upstream }) => ({ endpoint: endpoint.name, upstream }))
       : record.places.map(({ endpoint, upstream }) => ({ endpoint: book.endpoint(endpoint)?.name ?? endpoint, upstream }))
-  const [rpm, perDay] = [record?.rpm ?? null, record?.perDay ?? null]
-  return { name, capability, price, rpm, perDay, places, fallback, options, active, discovered: id === null, createdMs }
+  const limits = { ...ownLimitsOf(record ?? NO_OWN_LIMITS), concurrency: record?.concurrency ?? 0 }
+  return { name, capability, price, ...limits, places, fallback, options, active, discovered: id === null, createdMs }
 }
 
 async function create(parts: CatalogParts, input: CreateModelInput): Promise<ModelInfo> {
@@ -70,8 +70,8 @@ async function create(parts: CatalogParts, input: CreateModelInput): Promise<Mod
     name: input.name,
     capability: input.capability,
     price: { ...NO_PRICE, unit: usualUnit(input.capability) },
-    rpm: null,
-    perDay: null,
+    ...NO_OWN_LIMITS,
+    concurrency: 0,
     places: [],
     fallback: null,
     options: {},
@@ -136,9 +136,8 @@ function unknownModel({ book }: CatalogParts, name: string): GatewayError {
 function edited(parts: CatalogParts, before: ModelRecord, input: EditModelInput): ModelRecord {
   const name = input.name ?? before.name
   const capability = input.capability ?? before.capability
-  const rpm = input.rpm === undefined ? before.rpm : input.rpm
-  const perDay = input.per_day === undefined ? before.perDay : input.per_day
-  refuseHugeRates({ rpm, per_day: perDay })
+  const limits = ownLimitsEdited(before, input)
+  refuseHugeRates(limits)
   const price = {
     unit: input.unit ?? (capability === before.capability ? before.price.unit : usualUnit(capability)),
     inMicro: input.price_in ?? before.price.inMicro,
@@ -161,8 +160,8 @@ function edited(parts: CatalogParts, before: ModelRecord, input: EditModelInput)
     name,
     capability,
     price: Object.freeze(price),
-    rpm,
-    perDay,
+    ...limits,
+    concurrency: input.concurrency ?? before.concurrency,
     places,
     fallback,
     options: input.options === undefined ? before.options : { ...input.options },

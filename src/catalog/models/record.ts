@@ -10,7 +10,7 @@ import {
 } from '../../kernel/index.ts'
 import type { Endpoint, EndpointRef, Model, Place } from '../model.ts'
 import type { DialectName } from '../service.ts'
-import { allowanceOf } from './endpoint.ts'
+import { allowanceOf, type OwnLimits, ownLimitsIn, ownLimitsRow } from './own-limits.ts'
 import type { ModelRow, PlaceRow } from './store.ts'
 
 /** Where a model is, by the endpoint's reference: a name may change. */
@@ -20,14 +20,13 @@ export interface PlaceRef {
 }
 
 /** A model of the store, as people made it. */
-export interface ModelRecord {
+export interface ModelRecord extends OwnLimits {
   readonly id: ModelId
   readonly tenant: TenantId
   readonly name: string
   readonly capability: Capability
   readonly price: Price
-  readonly rpm: number | null
-  readonly perDay: number | null
+  readonly concurrency: number
   readonly places: readonly PlaceRef[]
   readonly fallback: string | null
   readonly options: Readonly<Record<string, unknown>>
@@ -50,8 +49,8 @@ export function modelRecordOf(row: ModelRow, places: readonly PlaceRow[]): Model
     name: row.name,
     capability,
     price: Object.freeze({ unit, inMicro: row.price_in_micro, outMicro: row.price_out_micro }),
-    rpm: row.rpm,
-    perDay: row.per_day,
+    ...ownLimitsIn(row),
+    concurrency: row.concurrency,
     places: places.map(({ endpoint, upstream }) => ({ endpoint: asEndpointRef(endpoint), upstream })),
     fallback: row.fallback,
     options: { ...options },
@@ -70,8 +69,8 @@ export const modelRowOf = (record: ModelRecord): ModelRow => ({
   unit: record.price.unit,
   price_in_micro: record.price.inMicro,
   price_out_micro: record.price.outMicro,
-  rpm: record.rpm,
-  per_day: record.perDay,
+  ...ownLimitsRow(record),
+  concurrency: record.concurrency,
   fallback: record.fallback,
   options: JSON.stringify(record.options),
   created_ms: record.createdMs,
@@ -89,7 +88,7 @@ export function modelOf(record: ModelRecord, endpointAt: (ref: EndpointRef) => E
     return endpoint?.active ? [{ endpoint, upstream }] : []
   })
   if (places.length > 1) places.sort((a, b) => a.endpoint.priority - b.endpoint.priority) // stable, so those of one priority stay as they were named
-  const limits = allowanceOf(record.rpm, record.perDay)
+  const limits = allowanceOf(record, record.concurrency)
   return Object.freeze({
     id,
     tenant,

@@ -3,6 +3,7 @@ import { type BillingUnit, type Capability, clip, GatewayError, LIMITS, type Pri
 import { closeMatches } from '../close-matches.ts'
 import { PROTOCOLS, type Protocol, protocolsOf } from '../model.ts'
 import type { DialectName } from '../service.ts'
+import type { OwnLimits } from './own-limits.ts'
 
 /** What is wrong with an input beyond its shape. The ledger is told what kind of fault it is, and nothing that stood in the body. */
 export const wrong = (detail: string, reason: string): GatewayError => new GatewayError('BODY_INVALID', { detail, reason })
@@ -45,8 +46,8 @@ export function providerKey(text: string, dialect: DialectName): Secret {
 }
 
 /** An exact window remembers each call in it, so a count that no memory could hold is refused. */
-export function refuseHugeRates(rates: Readonly<Record<string, number | null>>): void {
-  for (const [name, count] of Object.entries(rates)) {
+export function refuseHugeRates({ rpm, perDay: per_day }: Pick<OwnLimits, 'rpm' | 'perDay'>): void {
+  for (const [name, count] of Object.entries({ rpm, per_day })) {
     if (count !== null && count > LIMITS.rateCountMax) {
       throw wrong(`"${name}" counts at most ${LIMITS.rateCountMax} requests; null is no limit`, 'a rate that is too large')
     }
