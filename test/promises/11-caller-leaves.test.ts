@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { call, generate } from '../support/caller.ts'
 import { type GatewayUnderTest, startTestGateway, type TestKey } from '../support/gateway.ts'
 import { type Behaviour, chunk, head, silent } from '../support/hostile.ts'
+import { Leavings, settledAt } from '../support/leavings.ts'
 import { LEAVING, type Leaving, rawCaller, requestBytes } from '../support/raw-caller.ts'
 import { endlessStream, generation, type TextBackend, textBackend, token } from '../support/text-backend.ts'
 import { until } from '../support/until.ts'
@@ -17,8 +18,7 @@ let gate: GatewayUnderTest
 let key: TestKey
 /** Good keys that must be verified before they are let in, because the gate was restarted since they were made. */
 let coldKeys: TestKey[] = []
-let worstMs = 0
-let leavings = 0
+const leavings = new Leavings()
 beforeAll(async () => {
   upstream = await textBackend()
   const before = await startTestGateway({ OLLAMA_URL: upstream.url })
@@ -33,7 +33,7 @@ afterEach(() => {
 })
 afterAll(async () => {
   process.stdout.write(
-    `promise 11: ${leavings} callers left, the backend was let go after at most ${worstMs.toFixed(0)} ms; places given back exactly once\n`,
+    `promise 11: ${leavings.count} callers left, the backend was let go after at most ${leavings.worstMs.toFixed(0)} ms; places given back exactly once\n`,
   )
   await gate.stop()
   await upstream.close()
@@ -89,28 +89,7 @@ async function leaveAt({ backend, bytes, heard, deaf }: Stage, how: Leaving): Pr
   const seen = await until(() => upstream.asked[0], { withinMs: 5_000, what: 'the backend to be asked' })
   if (heard !== undefined) await caller.heard(heard)
   if (deaf) await settledAt(() => seen.sentBytes)
-  await letGo(() => seen.leftMs, caller.leave(how))
-}
-
-/** Waits until a number has stopped growing: the buffers on the way are full. */
-async function settledAt(read: () => number): Promise<void> {
-  let before = -1
-  let since = performance.now()
-  await until(
-    () => {
-      const now = read()
-      if (now !== before) since = performance.now()
-      before = now
-      return now > 0 && performance.now() - since > 100
-    },
-    { withinMs: 10_000, what: 'buffers to fill' },
-  )
-}
-
-async function letGo(read: () => number | null, leftMs: number): Promise<void> {
-  const at = await until(() => read(), { withinMs: 5_000, what: 'the backend to be let go' })
-  worstMs = Math.max(worstMs, at - leftMs)
-  leavings += 1
+  await leavings.felt(() => seen.leftMs, caller.leave(how))
 }
 
 describe('promise 11: a caller who leaves is noticed', () => {
@@ -119,7 +98,7 @@ describe('promise 11: a caller who leaves is noticed', () => {
       for (let round = 0; round < ROUNDS; round += 1) await leaveAt(stage, how)
       await gate.quiet()
       expect((await gate.outcomes()).at(-1)).toMatchObject({ ended: 'client_closed' })
-      expect(worstMs).toBeLessThan(GOAL_MS)
+      expect(leavings.worstMs).toBeLessThan(GOAL_MS)
     })
   }
 
@@ -131,7 +110,7 @@ describe('promise 11: a caller who leaves is noticed', () => {
       caller.write(requestBytes({ path: '/chat/api/create', key: key.text, body: 'x'.repeat(30_000), contentLength: 1_000_000 }))
       const seen = await until(() => upstream.asked[0], { withinMs: 5_000, what: 'the backend to be asked' })
       await until(() => seen.bodyBytes >= 20_000, { withinMs: 5_000, what: 'some of the upload' })
-      await letGo(() => seen.leftMs, caller.leave(how))
+      await leavings.felt(() => seen.leftMs, caller.leave(how))
     }
     await gate.quiet()
     expect((await gate.outcomes()).at(-1)).toMatchObject({ ended: 'client_closed', bytes_in: 30_000 })
@@ -143,7 +122,7 @@ describe('promise 11: a caller who leaves is noticed', () => {
       caller.write(requestBytes({ key: key.text, body: '{"model":', contentLength: 500 }))
       await until(() => corridor().size === 1, { withinMs: 5_000, what: 'the request to be in the corridor' })
       const leftMs = caller.leave(how)
-      await letGo(() => (corridor().size === 0 ? performance.now() : null), leftMs)
+      await leavings.felt(() => (corridor().size === 0 ? performance.now() : null), leftMs)
     }
     expect(upstream.asked).toEqual([])
     expect((await gate.refusals()).at(-1)).toMatchObject({ code: 'BODY_INCOMPLETE', key: key.id })
@@ -155,7 +134,7 @@ describe('promise 11: a caller who leaves is noticed', () => {
       caller.write(requestBytes({ key: coldKeys.pop()?.text ?? '', body: '{', contentLength: 500 }))
       await until(() => corridor().size === 1, { withinMs: 5_000, what: 'the request to be in the corridor' })
       const leftMs = caller.leave(how)
-      await letGo(() => (corridor().size === 0 ? performance.now() : null), leftMs)
+      await leavings.felt(() => (corridor().size === 0 ? performance.now() : null), leftMs)
     }
     expect(upstream.asked).toEqual([])
     expect((await gate.refusals()).at(-1)).toMatchObject({ code: 'BODY_INCOMPLETE', user: 'ada' })
@@ -172,7 +151,7 @@ describe('promise 11: a caller who leaves is noticed', () => {
         withinMs: 5_000,
         what: 'both requests',
       })
-      await letGo(() => second?.leftMs ?? null, caller.leave(how))
+      await leavings.felt(() => second?.leftMs ?? null, caller.leave(how))
     }
     await gate.quiet()
   })
@@ -219,7 +198,7 @@ describe('promise 11: a caller who leaves the queue of a backend', () => {
       await queueIs(1, 1)
       upstream.behave(generation())
       const leftMs = first.leave(how)
-      await letGo(() => (upstream.asked.length === 2 ? performance.now() : null), leftMs)
+      await leavings.felt(() => (upstream.asked.length === 2 ? performance.now() : null), leftMs)
       await third.heard('0\r\n\r\n')
       expect(upstream.asked.map(({ body }) => JSON.parse(body.toString()).prompt)).toEqual(['0', '2'])
       third.leave(how)
