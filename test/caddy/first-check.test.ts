@@ -7,6 +7,8 @@ import { lacking, named } from '../support/tools.ts'
 const reason = lacking('caddy')
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND']
 const OPEN_PATHS = ['/', '/health', '/ready', '/console', '/console/', '/console/assets/a.js', '/admin/api', '/admin/api/keys/1/rotate']
+/** Lists that whoever has no key may read, unless the gatekeeper is told otherwise. */
+const OPEN_LISTS = ['/v1/audio/voices', '/v1/audio/models']
 const CLOSED_PATHS = [
   '/chat',
   '/chat/api/generate',
@@ -14,6 +16,11 @@ const CLOSED_PATHS = [
   '/image/api/generate/simple',
   '/whisper/api/transcribe',
   '/v1/models',
+  '/v1/models/org%2Fmodel',
+  '/v1/chat/completions',
+  '/v1/audio/speech',
+  '/v1/audio/voices/',
+  '/v1/audio/models/x',
   '/admin',
   '/healthz',
   '/health/x',
@@ -58,6 +65,13 @@ describe.skipIf(reason)(named('the first check', reason), () => {
   test.each(OPEN_PATHS)('needs no key: %s', async (target) => {
     for (const method of METHODS) expect((await ask(method, target)).status, method).toBe(200)
     expect(gatekeeper.seen.map(({ method }) => method)).toEqual(METHODS)
+  })
+
+  test.each(OPEN_LISTS)('can be read without a key, and nothing more: %s', async (target) => {
+    for (const method of ['GET', 'HEAD', 'OPTIONS']) expect((await ask(method, target)).status, method).toBe(200)
+    expect(gatekeeper.seen.map(({ method }) => method)).toEqual(['GET', 'HEAD', 'OPTIONS'])
+    for (const method of ['POST', 'PUT', 'DELETE', 'PROPFIND']) expect((await ask(method, target)).status, method).toBe(401)
+    expect(gatekeeper.seen).toHaveLength(3)
   })
 
   test.each([['X-API-Key: pcl_x'], ['x-api-key: pcl_x'], ['Authorization: Bearer pcl_x'], ['Authorization: Basic eDp5']])(

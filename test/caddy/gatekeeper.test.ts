@@ -7,6 +7,7 @@ import { until } from '../support/until.ts'
 
 const reason = lacking('caddy')
 const CALLER = '203.0.113.9'
+const PAGE = 'https://chat.example.org'
 
 describe.skipIf(reason)(named('Caddy before the real gatekeeper', reason), () => {
   let ollama: StandIn
@@ -15,7 +16,7 @@ describe.skipIf(reason)(named('Caddy before the real gatekeeper', reason), () =>
   let key: TestKey
   beforeAll(async () => {
     ollama = await standInGatekeeper()
-    gateway = await startTestGateway({ OLLAMA_URL: `http://${ollama.address}`, TRUSTED_PROXIES: '127.0.0.1' })
+    gateway = await startTestGateway({ OLLAMA_URL: `http://${ollama.address}`, TRUSTED_PROXIES: '127.0.0.1', CORS_ORIGINS: PAGE })
     key = await gateway.key()
     const env = { CLIENT_ADDRESS: 'private', OPERATIONS: 'on' }
     caddy = await startCaddy({ gatekeeper: `127.0.0.1:${gateway.port}`, env })
@@ -84,7 +85,19 @@ describe.skipIf(reason)(named('Caddy before the real gatekeeper', reason), () =>
     expect(ollama.seen).toEqual([])
   })
 
+  test('a browser asks before it sends its key, and is told what the gatekeeper allows', async () => {
+    const wanted = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization, x-stainless-os' }
+    const preflight = (origin: string) => fetch(`${caddy.url}/v1/chat/completions`, { method: 'OPTIONS', headers: { origin, ...wanted } })
+    const allowed = await preflight(PAGE)
+    expect([allowed.status, allowed.headers.get('access-control-allow-origin')]).toEqual([204, PAGE])
+    expect(allowed.headers.get('access-control-allow-headers')).toBe(wanted['access-control-request-headers'])
+    const other = await preflight('https://evil.example')
+    expect([other.status, other.headers.get('access-control-allow-origin')]).toEqual([405, null])
+    const { headers } = await ask('/v1/models', { origin: PAGE, authorization: `Bearer ${key.text}` })
+    expect(headers.get('access-control-allow-origin')).toBe(PAGE)
+  })
+
   test('names and addresses that are open need no key', async () => {
-    for (const path of ['/', '/health', '/ready']) expect((await ask(path, {})).status).toBe(200)
+    for (const path of ['/', '/health', '/ready', '/v1/audio/voices', '/v1/audio/models']) expect((await ask(path, {})).status).toBe(200)
   })
 })
