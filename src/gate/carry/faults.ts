@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { Backend } from '../../catalog/index.ts'
 import type { Ending } from '../../contract/index.ts'
-import { backendFault, type Plan } from '../../dialects/index.ts'
+import { backendFault, type Plan, type StreamReport } from '../../dialects/index.ts'
 import { GatewayError } from '../../kernel/index.ts'
 
 // Before a connection stands, nothing can have been acted on; these are the only faults that a caller may safely repeat.
@@ -37,6 +37,7 @@ export function upstreamFault(thrown: unknown, backend: string): GatewayError {
 const ENDING_OF: Readonly<Record<string, Ending>> = {
   UPSTREAM_TIMEOUT: 'deadline',
   UPSTREAM_REJECTED: 'complete',
+  UPSTREAM_NO_MODEL: 'complete',
   UPSTREAM_REFUSED: 'complete',
   UPSTREAM_BUSY: 'complete',
   UPSTREAM_UNREACHABLE: 'refused',
@@ -89,3 +90,6 @@ function deadlineFault(backend: string, what: string, waitedMs: number): Gateway
   const detail = `The backend of ${backend} did not send its ${what} in time`
   return new GatewayError('UPSTREAM_TIMEOUT', { detail, reason: `no ${what} in ${Math.round(waitedMs / 1_000)} s` })
 }
+
+/** An error with status 200, and nothing before it that was of use. */
+export const failedAtOnce = (report: StreamReport | undefined): boolean => report?.failed === true && report.units === undefined
