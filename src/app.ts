@@ -4,6 +4,7 @@ import type { Models, Service, Voices } from './catalog/index.ts'
 import { type Carrier, type Corridor, mountServices, type Spool, type ToModel } from './gate/index.ts'
 import { type ErrorShape, type ExactRoutes, envelopeOf, type GateEnv } from './http/index.ts'
 import { type Clock, ERRORS, GatewayError, reasonOf } from './kernel/index.ts'
+import type { Limits } from './limits/index.ts'
 import { mountV1, v1Errors } from './openai/index.ts'
 import { mountOps, type OpsParts } from './ops/index.ts'
 
@@ -15,6 +16,7 @@ export interface AppParts {
   readonly ops: OpsParts
   readonly clock: Clock
   readonly models: Models
+  readonly limits: Pick<Limits, 'atEndpoint'>
   readonly toModel: ToModel
   readonly heartbeatMs: number
   readonly voices: Voices
@@ -29,10 +31,10 @@ export interface App {
 
 /** Everything the network can reach. It never listens and never reads the environment. */
 export function buildApp(parts: AppParts): App {
-  const { services, corridor, carrier, models, spool, ops, log } = parts
+  const { services, corridor, carrier, models, limits, spool, ops, log } = parts
   const hono = new Hono<GateEnv>()
   mountOps(hono, ops)
-  const exact = new Map([...mountServices(hono, services, { corridor, carrier, models, spool }), ...mountV1(hono, parts)])
+  const exact = new Map([...mountServices(hono, services, { corridor, carrier, models, limits, spool }), ...mountV1(hono, parts)])
   denyTheRest(hono, services, corridor, log)
   return { hono, exact }
 }

@@ -173,6 +173,7 @@ function furnish(config: Config, life: Life, before?: Health): Running {
     services,
     corridor: house.corridor,
     models: house.models,
+    limits: house.limits,
     heartbeatMs: config.heartbeatMs,
     openLists: config.openLists,
     ops: {

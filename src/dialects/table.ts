@@ -4,6 +4,7 @@ import { pictures } from './a1111/openai.ts'
 import { asrOperations } from './asr/transcribe.ts'
 import { openaiSpeech } from './openai/speech.ts'
 import { openaiTranscription } from './openai/transcribe.ts'
+import { USUAL_MODELS } from './openai/usual.ts'
 import type { Operations } from './operations.ts'
 import { speakOperations } from './speak/speech.ts'
 import { whisperCppOperations } from './whispercpp/transcribe.ts'
@@ -25,3 +26,7 @@ export function operationOf<Name extends keyof Operations>(dialect: DialectName,
   if (operation === undefined) throw new Error(`${dialect} cannot say ${name}`) // configuration gives a service only dialects that can
   return operation as Operations[Name] // the table's row of this very name
 }
+
+/** The model that a backend is asked for where nobody names one; null where backends of that language have only one. */
+export const usualModelOf = (dialect: DialectName, what: keyof typeof USUAL_MODELS): string | null =>
+  dialect === 'openai' ? USUAL_MODELS[what] : null

@@ -149,9 +149,26 @@ describe.each(Object.keys(DIALECTS) as Dialect[])('a transcript from %s', (diale
     expect(made?.estimated).toBe(dialect === 'asr' ? true : undefined)
   })
 
-  it('of silence that nobody measured has no seconds', () => {
-    const made = reshape('verbose_json', answer({ text: '', segments: [], language: 'en' }))
-    expect([made?.units, made?.estimated]).toEqual([{ bytes: FILE.length }, undefined])
+  it('that nobody measured is as long as its bytes, at one rate for all, or as its subtitles say', () => {
+    const used = (format: Transcription['format'], from: WholeAnswer) => {
+      const made = reshape(format, from)
+      return [made?.units?.seconds, made?.estimated]
+    }
+    const srt = '1\n00:00:00,000 --> 00:00:02,500\nHello\n\n2\n00:00:02,500 --> 01:02:03,250\nthere\n'
+    const vtt = 'WEBVTT\n\n00:00.000 --> 00:02.500\nHello\n\n02:02.500 --> 02:03.250 align:start\nthere\n'
+    expect([
+      used('verbose_json', answer({ text: '', segments: [], language: 'en' })),
+      used('text', answer('Hello there.', 'text/plain')),
+      used('srt', answer('', 'text/plain')),
+      used('srt', answer(srt, 'text/plain')),
+      used('vtt', answer(vtt, 'text/plain')),
+    ]).toEqual([
+      [1, true],
+      [1, true],
+      [1, true],
+      [3_723.25, true],
+      [123.25, true],
+    ])
   })
 
   it.each([

@@ -1,8 +1,9 @@
-import type { TranscriptSegment, Units, VerboseTranscriptAnswer } from '../contract/index.ts'
+import type { TranscriptSegment, VerboseTranscriptAnswer } from '../contract/index.ts'
 import { backendFault, isRecord, jsonOf, rubbish, sentenceOf } from './fault.ts'
 import type { Transcription } from './operations.ts'
 import type { LocalAnswer, WholeAnswer } from './plan.ts'
 import { localJson } from './requests.ts'
+import { heardSeconds } from './sound.ts'
 
 /** The answer to a transcription, the same in shape whichever backend heard it. */
 export const transcriptAnswerOf =
@@ -10,7 +11,7 @@ export const transcriptAnswerOf =
   (answer: WholeAnswer): LocalAnswer => {
     const { format, audio } = transcription
     if (format === 'json' || format === 'verbose_json') return heardAnswer(answer, transcription)
-    return textAnswer(answer, format, { bytes: audio.bytes })
+    return textAnswer(answer, format, audio.bytes)
   }
 
 function heardAnswer(answer: WholeAnswer, { format, audio, task, language }: Transcription): LocalAnswer {
@@ -34,15 +35,24 @@ function heardAnswer(answer: WholeAnswer, { format, audio, task, language }: Tra
   return { ...localJson(verbose), ...used }
 }
 
+type Used = Pick<LocalAnswer, 'units' | 'estimated'>
+
+function usedOf(bytes: number, duration: number | undefined, segments: readonly TranscriptSegment[]): Used {
+  return duration === undefined ? heardTo(bytes, segments.at(-1)?.end ?? 0) : { units: { bytes, seconds: duration } }
+}
+
 /** A backend that does not tell how long the sound is tells where the last words in it end; what is silent after them is not counted. */
-function usedOf(
-  bytes: number,
-  duration: number | undefined,
-  segments: readonly TranscriptSegment[],
-): Pick<LocalAnswer, 'units' | 'estimated'> {
-  if (duration !== undefined) return { units: { bytes, seconds: duration } }
-  const heardTo = segments.at(-1)?.end ?? 0
-  return heardTo > 0 ? { units: { bytes, seconds: heardTo }, estimated: true } : { units: { bytes } }
+const heardTo = (bytes: number, seconds: number): Used => ({
+  units: { bytes, ...(seconds > 0 ? { seconds } : heardSeconds(bytes)) },
+  estimated: true,
+})
+
+const LAST_TIME = /^-->[ \t]*(?:(\d{1,4}):)?(\d\d):(\d\d)[.,](\d{3})/
+
+/** Where the last line of subtitles ends, in seconds; 0 where there are none. */
+function lastTimeIn(text: string): number {
+  const [, hours = '0', minutes = '0', seconds = '0', millis = '0'] = LAST_TIME.exec(text.slice(text.lastIndexOf('-->')).slice(0, 40)) ?? []
+  return Number(hours) * 3_600 + Number(minutes) * 60 + Number(seconds) + Number(millis) / 1_000
 }
 
 /** OpenAI tells a duration in `usage`, or in the answer itself when it is verbose. */
@@ -77,11 +87,12 @@ const TEXT_FORMATS: Readonly<Record<'text' | 'srt' | 'vtt', TextFormat>> = {
   vtt: { contentType: 'text/vtt; charset=utf-8', looks: /^WEBVTT\b/ },
 }
 
-function textAnswer(answer: WholeAnswer, format: keyof typeof TEXT_FORMATS, units: Units): LocalAnswer {
+function textAnswer(answer: WholeAnswer, format: keyof typeof TEXT_FORMATS, bytes: number): LocalAnswer {
   // An error told with status 200 must not be handed out as what somebody said.
   if (/json|event-stream/i.test(answer.contentType)) throw backendFault(answer)
   const text = answer.body.toString('utf8').trim()
   const { contentType, looks } = TEXT_FORMATS[format]
   if (!looks.test(text)) throw rubbish(`what it calls ${format} is none`)
-  return { status: 200, headers: { 'content-type': contentType, 'cache-control': 'no-store' }, body: `${text}\n`, units }
+  const used = heardTo(bytes, format === 'text' ? 0 : lastTimeIn(text))
+  return { status: 200, headers: { 'content-type': contentType, 'cache-control': 'no-store' }, body: `${text}\n`, ...used }
 }

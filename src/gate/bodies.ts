@@ -1,8 +1,8 @@
-import type { BodyPolicy, Models, Route, Service } from '../catalog/index.ts'
-import { inspectOllamaBody, type ReadBody } from '../dialects/index.ts'
-import { type Envelope, parseFields, parseObject, readBody, refuseAmbiguousKeys, type Share, scanObject } from '../http/index.ts'
+import type { BodyPolicy, Route, Service } from '../catalog/index.ts'
+import { inspectOllamaBody, type ReadBody, withOllamaOptions } from '../dialects/index.ts'
+import { type Envelope, edited, parseFields, parseObject, readBody, refuseAmbiguousKeys, type Share, scanObject } from '../http/index.ts'
 import { GatewayError, LIMITS } from '../kernel/index.ts'
-import { type NativeDemand, nativeDemand } from './native-demand.ts'
+import type { NativeDemand } from './native-demand.ts'
 import type { Policy, Visit } from './visit.ts'
 
 /** Form encoding is what curl -d says when nobody says otherwise, and Ollama's own examples use it so. */
@@ -70,20 +70,29 @@ const BODIES: Readonly<Record<BodyPolicy, ((service: Service, route: Route, dema
     const mayManage = visit.principal?.rights.has(`manage:${service.name}`) ?? false
     const inspected = inspectOllamaBody(body, { mayManage, allowCloudModels: service.allowCloudModels })
     visit.model = inspected.model
-    visit.body = inspected.body
-    demand?.(visit, inspected.read)
+    visit.demand = demand?.(visit, inspected.read) ?? null
+    const options = takesOptions(route) ? visit.found?.options : undefined
+    visit.body = edited(body, options === undefined ? inspected.edits : withOllamaOptions(inspected, options))
   },
   json: (_service, route, demand) => async (visit, room) => {
     const body = await readJson(visit, route.bodyBytesMax, room)
     refuseAmbiguousKeys(scanObject(body), FACE_FIELDS)
     visit.fields = parseObject(body)
-    demand?.(visit, null)
+    visit.demand = demand?.(visit, null) ?? null
   },
 }
 
-export function bodyPolicy(service: Service, route: Route, models: Pick<Models, 'at'>): Pick<Policy, 'body'> {
+/** `show` tells what a model is, and has it do nothing. */
+const takesOptions = ({ upstream }: Route): boolean => upstream !== '/api/show'
+
+/** `demand` is null where a route asks for no model, or where only its face finds out for which. */
+export function bodyPolicy(service: Service, route: Route, demand: NativeDemand | null): Pick<Policy, 'body'> {
   const make = BODIES[route.body]
-  const demand = nativeDemand(service, route, models)
   if (make !== null) return { body: make(service, route, demand) }
-  return demand === null ? {} : { body: async (visit) => demand(visit, null) }
+  if (demand === null) return {}
+  return {
+    body: async (visit) => {
+      visit.demand = demand(visit, null)
+    },
+  }
 }

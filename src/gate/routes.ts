@@ -1,37 +1,73 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Handler, Hono } from 'hono'
-import type { Models, Route, Service } from '../catalog/index.ts'
+import type { EndpointRef, Models, Route, Service } from '../catalog/index.ts'
+import type { Plan } from '../dialects/index.ts'
 import { type Envelope, type ExactRoutes, envelopeOf, type GateEnv, openRoute } from '../http/index.ts'
+import { NO_LIMITS } from '../kernel/index.ts'
+import type { Limits } from '../limits/index.ts'
 import type { Corridor } from './admit.ts'
 import { bodyPolicy } from './bodies.ts'
 import type { Carrier } from './carry/index.ts'
-import { type FaceTools, faceOf } from './faces/index.ts'
-import type { Policy } from './visit.ts'
+import { faceOf, type SharedTools } from './faces/index.ts'
+import { endpointOf, isKnownBefore, mayAskAt, type NativeDemand, nativeDemand } from './native-demand.ts'
+import type { Policy, Visit } from './visit.ts'
 
-export interface ServiceRouteParts extends FaceTools {
+export interface ServiceRouteParts extends SharedTools {
   readonly corridor: Corridor
   readonly carrier: Carrier
   readonly models: Pick<Models, 'at'>
+  readonly limits: Pick<Limits, 'atEndpoint'>
 }
 
-const policyOf = (service: Service, route: Route, models: Pick<Models, 'at'>): Policy => ({
+const policyOf = (service: Service, route: Route, demand: NativeDemand | null): Policy => ({
   who: 'key',
   right: route.right,
   service: service.name,
   route: route.path.replaceAll(/\{[^/]*\}/g, ''),
   errors: service.errors,
-  ...bodyPolicy(service, route, models),
+  ...bodyPolicy(service, route, demand),
 })
+
+type Enter = (envelope: Envelope, params: Params) => Promise<void>
+
+/** Whoever comes to a row of a table: policy, plan, and the way to the service. */
+function entryTo(service: Service, route: Route, { corridor, carrier, models, limits, spool }: ServiceRouteParts): Enter {
+  const demand = nativeDemand(service, route, models)
+  const isKnown = isKnownBefore(service, route)
+  const policy = policyOf(service, route, isKnown ? demand : null)
+  const reserve = demand === null || isKnown ? null : reserveBy(demand)
+  const plan = faceOf(service, route, { spool, mayAsk: mayAskAt(service, models), reserve })
+  const endpoint = endpointOf(service, route)
+  const carry = (visit: Visit, planned: Plan) => {
+    if (endpoint !== null) serveAt(visit, endpoint, limits)
+    return carrier.carry(visit, service, planned)
+  }
+  return (envelope, params) =>
+    corridor.admit(envelope, policy, (visit) => {
+      const planned = plan(visit, params)
+      return planned instanceof Promise ? planned.then((one) => carry(visit, one)) : carry(visit, planned)
+    })
+}
+
+const reserveBy =
+  (demand: NativeDemand) =>
+  async (visit: Visit): Promise<void> => {
+    const wanted = demand(visit, null)
+    if (wanted !== null) await visit.reserve(wanted)
+  }
+
+/** From here on it counts under the names of the catalog, as what comes over /v1 does; the intent says what was asked. */
+function serveAt(visit: Visit, endpoint: EndpointRef, limits: ServiceRouteParts['limits']): void {
+  visit.endpoint = endpoint
+  if (visit.found !== null) visit.model = visit.found.name
+  if (visit.demand !== null) visit.endpointHold = limits.atEndpoint(endpoint, NO_LIMITS)
+}
 
 /**
  * Every row of every service's table, and the greeting of Ollama, and nothing else. The guard sits on the handler, so no spelling of a path can come
  * past it. What it returns are the same handlers by the exact path of their row.
  */
-export function mountServices(
-  app: Hono<GateEnv>,
-  services: readonly Service[],
-  { corridor, carrier, models, ...tools }: ServiceRouteParts,
-): ExactRoutes {
+export function mountServices(app: Hono<GateEnv>, services: readonly Service[], parts: ServiceRouteParts): ExactRoutes {
   const exact = new Map<string, (envelope: Envelope) => Promise<void>>()
   for (const service of services.filter(({ enabled }) => enabled)) {
     // What Ollama's clients ask before anything else, without a key; Hono answers HEAD by it too.
@@ -42,15 +78,7 @@ export function mountServices(
         openRoute((c) => c.text('Ollama is running')),
       )
     for (const route of headsFirst(service.routes)) {
-      const policy = policyOf(service, route, models)
-      const plan = faceOf(service, route, tools)
-      const enter = (envelope: Envelope, params: Params): Promise<void> =>
-        corridor.admit(envelope, policy, (visit) => {
-          const planned = plan(visit, params)
-          return planned instanceof Promise
-            ? planned.then((one) => carrier.carry(visit, service, one))
-            : carrier.carry(visit, service, planned)
-        })
+      const enter = entryTo(service, route, parts)
       const handler: Handler<GateEnv> = async (c) => {
         await enter(envelopeOf(c.env.incoming), c.req.param())
         return RESPONSE_ALREADY_SENT

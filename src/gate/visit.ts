@@ -1,3 +1,4 @@
+import type { Model } from '../catalog/index.ts'
 import type { Ending, Units } from '../contract/index.ts'
 import type { Envelope, ErrorShape, Share } from '../http/index.ts'
 import { type Allowance, type GatewayError, NO_PRICE, type Price, type Principal, type Right, type Slotted } from '../kernel/index.ts'
@@ -55,6 +56,8 @@ export class Visit implements Slotted {
   oldSecret = false
   model = ''
   target = ''
+  /** Of the gate's own faces: the model of the catalog that was asked for, by whatever name. */
+  found: Model | null = null
   demand: Demand | null = null
   /** Reserves for another demand in the place of the one before; throws when the limits do not allow it. Set once the request is within its key's own. */
   reserve: (demand: Demand) => Promise<void> = nowhere

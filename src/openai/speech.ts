@@ -1,5 +1,5 @@
 import { openaiSpeechInput } from '../contract/index.ts'
-import { operationOf, passesThrough, passPlan, type ReadBody } from '../dialects/index.ts'
+import { operationOf, passesThrough, passPlan, type ReadBody, spokenCharacters } from '../dialects/index.ts'
 import { readInput } from '../gate/index.ts'
 import { GatewayError, LIMITS } from '../kernel/index.ts'
 import { readV1 } from './body.ts'
@@ -40,10 +40,7 @@ export function prepareSpeech({ models }: FaceParts): Prepare {
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
 
-/** Characters as a person counts them. */
-const charactersOf = ({ fields: { input } }: ReadBody): { characters: number } => ({
-  characters: typeof input === 'string' ? [...input].length : 0,
-})
+const charactersOf = ({ fields: { input } }: ReadBody) => spokenCharacters(typeof input === 'string' ? input : '')
 
 function speechOf(fields: ReadBody['fields'], upstream: string | null) {
   const { input, voice, speed, response_format: format, stream_format: events } = readInput(openaiSpeechInput, fields)

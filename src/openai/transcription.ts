@@ -1,5 +1,5 @@
 import type { Place, Protocol } from '../catalog/index.ts'
-import { type Audio, operationOf, type Plan, passesThrough, passTranscription } from '../dialects/index.ts'
+import { heardSeconds, operationOf, type Plan, passesThrough, passTranscription } from '../dialects/index.ts'
 import { type FormAudio, FormReader, formAudio, refuseKeyInUrl, transcriptionOf, type Visit, wantForm } from '../gate/index.ts'
 import { Upload } from '../http/index.ts'
 import { GatewayError, LIMITS } from '../kernel/index.ts'
@@ -19,7 +19,7 @@ export function prepareTranscription(protocol: 'transcriptions' | 'translations'
     visit.discard = () => heard.letGo()
     const model = findModel(models, visit.principal, form.options.values().model, protocol)
     visit.model = model.name
-    const seconds = { seconds: secondsOf(visit, heard.audio) }
+    const seconds = heardSeconds(heard.audio.size ?? visit.upload?.bytes ?? 0)
     visit.demand = { model, price: model.price, least: seconds, most: seconds }
     return {
       model,
@@ -62,17 +62,3 @@ function planOf(visit: Visit, protocol: Protocol, { form, audio, model: name }: 
 }
 
 const TASKS: Readonly<Partial<Record<Protocol, 'transcribe' | 'translate'>>> = { translations: 'translate' }
-
-/** Bytes of a second of sound, as files of a kind usually have it: what a recording costs is estimated by it where no backend tells its length. */
-const BYTES_PER_SECOND: readonly (readonly [kind: RegExp, bytes: number])[] = [
-  [/wav|pcm|l16/i, 32_000], // 16 kHz, 16 bits, one channel: what Whisper itself works on
-  [/flac/i, 20_000],
-  [/ogg|opus|webm/i, 4_000],
-  [/mpeg|mp3|mp4|m4a|aac/i, 16_000],
-]
-
-function secondsOf({ envelope }: Visit, { size, contentType, filename }: Audio): number {
-  const bytes = size ?? Math.max(0, envelope.headers.contentLength)
-  const perSecond = BYTES_PER_SECOND.find(([kind]) => kind.test(contentType) || kind.test(filename))?.[1] ?? 16_000
-  return Math.ceil(bytes / perSecond)
-}

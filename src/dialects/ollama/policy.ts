@@ -1,18 +1,9 @@
-import {
-  type Edit,
-  edited,
-  foldKey,
-  parseFields,
-  parseObject,
-  refuseAmbiguousKeys,
-  scanObject,
-  type TopLevelKey,
-} from '../../http/index.ts'
+import { type Edit, foldKey, parseFields, parseObject, refuseAmbiguousKeys, scanObject, type TopLevelKey } from '../../http/index.ts'
 import { clip, GatewayError, LIMITS } from '../../kernel/index.ts'
 import type { ReadBody } from '../tokens.ts'
 
 /** Every outermost name that Ollama's inference bodies know. */
-const KNOWN = new Set([
+export const KNOWN: ReadonlySet<string> = new Set([
   'model',
   'name',
   'prompt',
@@ -61,21 +52,21 @@ export interface OllamaRules {
 }
 
 export interface InspectedBody {
-  /** What is to be sent. */
-  readonly body: Buffer
+  /** What must change in it before it is sent. */
+  readonly edits: readonly Edit[]
   readonly model: string
   /** What was read. */
   readonly read: ReadBody
 }
 
-/** Reads a body that Ollama is about to obey, and answers the bytes to send: the same ones, but for a clamped keep_alive. */
+/** Reads a body that Ollama is about to obey, and answers what must change in it: nothing, but for a keep_alive that is out of bounds. */
 export function inspectOllamaBody(body: Buffer, rules: OllamaRules): InspectedBody {
   const keys = scanObject(body)
   refuseAmbiguousKeys(keys, KNOWN)
   const fields = body.length > LIMITS.jsonWholeBytesMax ? parseFields(body, keys, GUARDED) : parseObject(body)
   const model = modelOf(fields)
   const read = { bytes: body, keys, fields }
-  return { body: edited(body, judgedEdits(read, model, rules)), model, read }
+  return { edits: judgedEdits(read, model, rules), model, read }
 }
 
 /** What must change in a body before Ollama may obey it; throws what may not be asked of it at all. */

@@ -3,15 +3,13 @@ import type { Operations } from '../operations.ts'
 import { getRequest, jsonRequest } from '../requests.ts'
 import { isSound, spokenCharacters } from '../sound.ts'
 import { voicesAnswerOf } from '../voices.ts'
-
-/** The name that every OpenAI-style server takes for its own model. */
-const MODEL = 'tts-1'
+import { USUAL_MODELS } from './usual.ts'
 
 /** Speech servers in OpenAI's style: openai-edge-tts, Kokoro, openedai-speech, speaches. */
 export const openaiSpeech: Pick<Operations, 'speech' | 'voices'> = {
   speech({ text, voice, ratePercent, format, model }) {
     const wanted = {
-      model: model ?? MODEL,
+      model: model ?? USUAL_MODELS.speech,
       input: text,
       ...(voice === null ? {} : { voice }),
       response_format: format,

@@ -10,15 +10,7 @@ const mayManage = ({ name }: Service, { principal }: Visit): boolean => principa
 /** `POST /api/generate`: the caller speaks the backend's own language, and its answer comes back as it is. */
 export function imageFace(service: Service): Face {
   const image = operationOf(service.dialect, 'image')
-  return (visit) => {
-    visit.model = checkpointIn(visit.fields)
-    return image({ fields: visit.fields, taskId: visit.envelope.id, mayManage: mayManage(service, visit) })
-  }
-}
-
-function checkpointIn({ override_settings: settings }: Visit['fields']): string {
-  const checkpoint = typeof settings === 'object' && settings !== null && 'sd_model_checkpoint' in settings && settings.sd_model_checkpoint
-  return typeof checkpoint === 'string' ? checkpoint : ''
+  return (visit) => image({ fields: visit.fields, taskId: visit.envelope.id, mayManage: mayManage(service, visit) })
 }
 
 /** `POST /api/generate/simple`. */

@@ -5,7 +5,7 @@ import { rawFace } from './raw.ts'
 import { speechFace, voicesFace } from './speech.ts'
 import { transcribeFace } from './transcribe.ts'
 
-export type { Face, FaceTools } from './face.ts'
+export type { Face, FaceTools, SharedTools } from './face.ts'
 export { FormReader, type FormRules } from './form.ts'
 export { type FormAudio, formAudio } from './form-audio.ts'
 export { readInput } from './input.ts'

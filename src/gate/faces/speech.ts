@@ -9,7 +9,6 @@ export function speechFace({ dialect }: Service): Face {
   const speak = operationOf(dialect, 'speech')
   return (visit) => {
     const { text, voice, rate, format, model } = readInput(speakInput, visit.fields)
-    visit.model = model ?? ''
     return speak({ text, voice: voice ?? null, ratePercent: rate ?? 0, format: format ?? 'mp3', model: model ?? null })
   }
 }

@@ -19,7 +19,7 @@ const OPTIONS: Readonly<Record<string, string>> = {
 }
 
 /** `POST /api/transcribe`. */
-export function transcribeFace({ dialect }: Service, { bodyBytesMax }: Route, { spool }: FaceTools): Face {
+export function transcribeFace({ dialect }: Service, { bodyBytesMax }: Route, { spool, reserve }: FaceTools): Face {
   const transcribe = operationOf(dialect, 'transcribe')
   return async (visit) => {
     const { envelope } = visit
@@ -38,6 +38,7 @@ export function transcribeFace({ dialect }: Service, { bodyBytesMax }: Route, { 
     try {
       const transcription = transcriptionOf(audio, asked.with(form.options))
       visit.model = transcription.model ?? ''
+      await reserve?.(visit)
       const made = transcribe(transcription)
       refuseKeyInUrl(envelope, [made.request.path]) // some backends take what was a field of the form in their URL
       return made
