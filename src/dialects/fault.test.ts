@@ -95,6 +95,14 @@ describe('the fault that it means', () => {
     expect(backendFault(answer(status, body))).toMatchObject({ code, detail })
   })
 
+  it.each([
+    ['Anthropic has no room', 529, 'application/json', undefined, 'UPSTREAM_BUSY'],
+    ['a backend has no room, and no words', 503, 'text/plain', '3', 'UPSTREAM_BUSY'],
+    ['a proxy has lost it, perhaps at work', 503, 'text/html', undefined, 'UPSTREAM_REFUSED'],
+  ])('where %s is told apart', (_what, status, contentType, retryAfter, code) => {
+    expect(backendFault({ status, contentType, body: Buffer.from(''), retryAfter }).code).toBe(code)
+  })
+
   it('keeps what a failing backend says of itself from the caller', () => {
     expect(backendFault(answer(500, { detail: 'cannot open /home/ada/models/x' })).detail).not.toContain('/home')
   })

@@ -62,7 +62,7 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
   415: (sentence, status) =>
     new GatewayError('UNSUPPORTED_MEDIA', { detail: told('The backend cannot read this', sentence), reason: reasonFor(status, sentence) }),
   429: busy,
-  503: busy,
+  529: busy, // Anthropic's own, where it is overloaded
 }
 
 /** Flask, FastAPI and most others say just this where they have no such route; a backend that misses a model or a sampler says more. */
@@ -74,8 +74,15 @@ export function backendFault(answer: WholeAnswer, notes: FaultNotes = {}): Gatew
   const { status } = answer
   if (status < 400) return notThat(answer, sentence)
   if (status === 404 && (sentence === '' || NO_ROUTE.test(sentence))) return noSuchRoute(sentence, status, notes)
-  return (MEANINGS[status] ?? (status < 500 ? rejected : failed))(sentence, status, notes)
+  const meaning = isBusy(answer) ? busy : MEANINGS[status]
+  return (meaning ?? (status < 500 ? rejected : failed))(sentence, status, notes)
 }
+
+/** A page that says 503 is a proxy's, which may have lost a backend that was at work already: nobody else may be asked then. */
+const isBusy = ({ status, contentType, retryAfter }: WholeAnswer): boolean =>
+  status === 503 && (retryAfter !== undefined || isJson(contentType))
+
+export const isJson = (contentType: string): boolean => /^application\/(?:[\w.+-]+\+)?json\b/i.test(contentType)
 
 function notThat({ contentType }: WholeAnswer, sentence: string): GatewayError {
   const type = /^\s*([\w.+-]{1,60}\/[\w.+-]{1,60})\s*(?:;|$)/.exec(contentType)?.[1] ?? ''

@@ -1,4 +1,4 @@
-export { backendFault } from './fault.ts'
+export { backendFault, isJson } from './fault.ts'
 export { listingOf } from './listing.ts'
 export { shownModels } from './ollama/lists.ts'
 export { withOllamaOptions } from './ollama/options.ts'

@@ -25,7 +25,7 @@ describe('the tokens of an answer, before there is one', () => {
     ['several prompts are asked', { prompt: ['a', 'b', 'c'], max_tokens: 10 }, 30],
     ['one prompt is a list of numbers', { prompt: [1, 2, 3], max_tokens: 10 }, 10],
     ['prompts are lists of numbers', { prompt: [[1, 2], [3]], max_tokens: 10 }, 20],
-    ['numbers are absurd', { max_tokens: 1e300, n: 1e300 }, LIMITS.tokensMax],
+    ['numbers are absurd', { max_tokens: 1e300, n: 1e300 }, LIMITS.requestTokensMax],
     ['numbers are none', { max_tokens: '10', n: null }, LIMITS.tokensOutGuess],
   ])('are expected where %s', (_what, body, tokens) => {
     expect(most(body).tokens_out).toBe(tokens)

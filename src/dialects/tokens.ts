@@ -54,10 +54,11 @@ function tokensOut({ keys, bytes, fields }: ReadBody): number {
   if (typeof options === 'object' && options !== null && 'num_predict' in options) most = Math.max(most, countOf(options.num_predict))
   if (most === 0) most = LIMITS.tokensOutGuess
   const each = Math.max(1, countOf(fields.n), countOf(fields.best_of))
-  return Math.min(most * each * promptsIn(prompt, keys, bytes), LIMITS.tokensMax)
+  return Math.min(most * each * promptsIn(prompt, keys, bytes), LIMITS.requestTokensMax)
 }
 
-const countOf = (value: unknown): number => (typeof value === 'number' && value > 0 ? Math.min(Math.ceil(value), LIMITS.tokensMax) : 0)
+const countOf = (value: unknown): number =>
+  typeof value === 'number' && value > 0 ? Math.min(Math.ceil(value), LIMITS.requestTokensMax) : 0
 
 const COMMA = 0x2c
 

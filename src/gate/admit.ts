@@ -11,7 +11,7 @@ import {
   Room,
   type Share,
 } from '../http/index.ts'
-import { type Clock, DEFAULT_TENANT, GatewayError, type KeyPrincipal, LIMITS, type Principal, Slots } from '../kernel/index.ts'
+import { type Clock, DEFAULT_TENANT, GatewayError, isKey, type KeyPrincipal, LIMITS, type Principal, Slots } from '../kernel/index.ts'
 import { type Hold, NO_HOLD } from '../limits/index.ts'
 import { billOf, expectedOf } from './bill.ts'
 import { KeptContent } from './content.ts'
@@ -193,8 +193,6 @@ const reserveIn =
     visit.demand = demand
     visit.price = demand.price
   }
-
-const isKey = (principal: Principal): principal is KeyPrincipal => principal.kind === 'key'
 
 function mayYou(principal: Principal, policy: Policy): void {
   if (policy.right === 'administer' || policy.right === 'any' || principal.kind === 'person') return // only the owner's socket makes a person so far

@@ -43,10 +43,10 @@ describe('the bill of a request', () => {
   it('believes no backend that tells absurd numbers', () => {
     const bill = billOf(visitWith(DEMAND), end({ units: { tokens_in: 1e300, tokens_out: -5 } }))
     expect(bill).toEqual({
-      units: { tokens_in: LIMITS.tokensMax, tokens_out: 0 },
+      units: { tokens_in: LIMITS.requestTokensMax, tokens_out: 0 },
       estimated: undefined,
       costMicro: 1_000_000_000,
-      tokens: LIMITS.tokensMax,
+      tokens: LIMITS.requestTokensMax,
     })
     expect(
       Number.isSafeInteger(

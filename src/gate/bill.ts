@@ -15,13 +15,13 @@ function capped(units: Units | undefined): Units | undefined {
   if (units === undefined) return undefined
   for (const unit in units) {
     const value = units[unit] ?? 0
-    if (!(value >= 0 && value <= LIMITS.tokensMax))
+    if (!(value >= 0 && value <= LIMITS.requestTokensMax))
       return Object.fromEntries(Object.entries(units).map(([name, amount]) => [name, cap(amount)]))
   }
   return units
 }
 
-const cap = (amount: number): number => (amount >= 0 ? Math.min(amount, LIMITS.tokensMax) : 0)
+const cap = (amount: number): number => (amount >= 0 ? Math.min(amount, LIMITS.requestTokensMax) : 0)
 
 const tokensOf = (units: Units | undefined): number => (units === undefined ? 0 : (units.tokens_in ?? 0) + (units.tokens_out ?? 0))
 

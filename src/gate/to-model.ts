@@ -1,9 +1,9 @@
-import { Readable } from 'node:stream'
 import type { Balancer, Endpoint, Model, Models, Place, Protocol, Verdict } from '../catalog/index.ts'
 import type { Plan } from '../dialects/index.ts'
 import { asGatewayError } from '../http/index.ts'
-import { GatewayError, LIMITS, NO_LIMITS } from '../kernel/index.ts'
+import { type Allowance, GatewayError, LIMITS, mayUse, NO_LIMITS } from '../kernel/index.ts'
 import type { Limits } from '../limits/index.ts'
+import { expectedOf } from './bill.ts'
 import type { CarriageEnd, Carrier, LifeWords } from './carry/index.ts'
 import type { Visit } from './visit.ts'
 
@@ -11,7 +11,7 @@ import type { Visit } from './visit.ts'
 export interface Ask {
   readonly model: Model
   readonly protocol: Protocol
-  /** The plan for one of the places where a model is served. It throws what that place cannot do. */
+  /** The plan for one of the places where a model is served, its body in full each time. It throws what that place cannot do. */
   readonly planAt: (place: Place, model: Model) => Plan
   /** For streams: what their caller is told while nothing comes. */
   readonly life: LifeWords | null
@@ -43,9 +43,6 @@ function verdictOf({ error, firstByteMs }: CarriageEnd, caller: string): Verdict
   return firstByteMs === undefined || error?.code === 'UPSTREAM_BUSY' ? 'undecided' : 'served'
 }
 
-/** A body that streams in has been read by whoever was asked first. */
-const canBeSentAgain = ({ request: { body } }: Plan): boolean => !(body instanceof Readable) || !body.readableDidRead
-
 interface Attempt {
   readonly end: CarriageEnd
   /** Whether another endpoint may be asked. */
@@ -58,7 +55,9 @@ class Attempts {
   readonly #ask: Ask
   readonly #parts: ToModelParts
   // Lists, because nearly always one endpoint is tried and none passed over.
-  readonly #tried: Endpoint[] = []
+  #tried: Endpoint[] = []
+  readonly #models: Model[] = []
+  readonly #unreachable: Endpoint[] = []
   readonly #passed: (readonly [name: string, why: string])[] = []
   #waitMs = 0
 
@@ -70,16 +69,43 @@ class Attempts {
 
   async run(): Promise<CarriageEnd> {
     let end: CarriageEnd | null = null
-    let model: Model | undefined = this.#ask.model
-    for (let models = 1; model !== undefined && models <= LIMITS.fallbacksMax; models += 1) {
-      const attempt = await this.#tryAllOf(model)
+    let model: Model | null = this.#ask.model
+    for (let models = 1; model !== null && models <= LIMITS.fallbacksMax; models += 1) {
+      const attempt: Attempt | null = await this.#tryAllOf(model)
       end = attempt?.end ?? end
       if (attempt?.goesOn === false) break
-      model = model.fallback === null ? undefined : this.#parts.models.find(model.fallback)
-      if (model !== undefined) this.#passed.push(['then', `model ${model.name}`])
+      model = this.#fallbackOf(model)
+      const refused: CarriageEnd | null = model === null ? null : await this.#enter(model)
+      if (refused === null) continue
+      end = refused
+      break
     }
     if (this.#passed.length > 0) this.#visit.passedOver = this.#passed.map(([name, why]) => `${name}: ${why}`).join('; ')
     return end ?? refusedEnd(this.#nobodyLeft())
+  }
+
+  /** Whoever edits a model is not asked who may use another; a key gets no model by a detour. */
+  #fallbackOf(before: Model): Model | null {
+    const model = before.fallback === null ? undefined : this.#parts.models.find(before.fallback)
+    this.#models.push(before)
+    if (model === undefined || this.#models.includes(model)) return null
+    const may = model.capability === before.capability && mayUse(this.#visit.principal, model)
+    this.#passed.push(may ? ['then', `model ${model.name}`] : [`model ${model.name}`, 'not for this key'])
+    return may ? model : null
+  }
+
+  /** What was reserved for the model before is now for this one, at its limits and its price; null when they allow it. */
+  async #enter(model: Model): Promise<CarriageEnd | null> {
+    const { demand } = this.#visit
+    // Another model may stand at an endpoint that had no room for the one before, but not at one where nobody listens.
+    this.#tried = [...this.#unreachable]
+    try {
+      if (demand !== null) await this.#visit.reserve({ ...demand, model, price: model.price })
+      this.#visit.model = model.name
+      return null
+    } catch (thrown) {
+      return refusedEnd(asGatewayError(thrown))
+    }
   }
 
   /** The last attempt; null when there was none. */
@@ -92,16 +118,18 @@ class Attempts {
       this.#tried.push(place.endpoint)
       last = await this.#tryAt(place, model)
       if (!last.goesOn) return last
+      const { error, ended } = last.end
+      if (error?.code === 'UPSTREAM_UNREACHABLE') this.#unreachable.push(place.endpoint)
       this.#visit.leaveEndpoint()
-      this.#passOver(place.endpoint, last.end.error?.code ?? last.end.ended)
+      this.#passOver(place.endpoint, error?.code ?? ended)
     }
   }
 
   async #tryAt(place: Place, model: Model): Promise<Attempt> {
     const { endpoint } = place
-    // A model's own rates stand instead of its endpoint's.
-    const hold = this.#parts.limits.atEndpoint(endpoint.name, model.limits.rates.length > 0 ? NO_LIMITS : endpoint.limits)
-    if (hold === null) return { end: refusedEnd(rateUsedUp(endpoint)), goesOn: true }
+    const { demand } = this.#visit
+    const hold = this.#parts.limits.atEndpoint(endpoint.name, limitsAt(endpoint, model), demand === null ? undefined : expectedOf(demand))
+    if (hold === null) return { end: refusedEnd(limitsUsedUp(endpoint)), goesOn: true }
     this.#visit.enterEndpoint(endpoint.name, model.price, hold)
     try {
       // From the choice of an endpoint to its being counted as busy there is no turn for others, or they would all choose the same.
@@ -114,13 +142,14 @@ class Attempts {
   async #carry(endpoint: Endpoint, plan: Plan): Promise<Attempt> {
     const { balancer, carrier } = this.#parts
     balancer.begun(endpoint)
+    this.#visit.onAnswer = () => balancer.answered(endpoint)
     const end = await carrier.carry(this.#visit, endpoint, plan)
     balancer.ended(endpoint, verdictOf(end, this.#visit.principal?.id ?? ''))
-    return { end, goesOn: end.tell !== undefined && NOT_ACTED_ON.has(end.tell.code) && canBeSentAgain(plan) }
+    return { end, goesOn: end.tell !== undefined && NOT_ACTED_ON.has(end.tell.code) }
   }
 
   readonly #passOver = ({ name }: Endpoint, why: string): void => {
-    if (!this.#passed.some(([passed]) => passed === name)) this.#passed.push([name, why])
+    if (!this.#passed.some(([passed, reason]) => passed === name && reason === why)) this.#passed.push([name, why])
   }
 
   #nobodyLeft(): GatewayError {
@@ -134,12 +163,16 @@ class Attempts {
   }
 }
 
-const RATE_RETRY_S = '5'
-const rateUsedUp = ({ name }: Endpoint): GatewayError =>
+/** A model's own rates stand instead of its endpoint's; tokens and money are limited by both. */
+const limitsAt = ({ limits }: Endpoint, model: Model): Allowance =>
+  model.limits.rates.length === 0 || limits.rates.length === 0 ? limits : { ...limits, rates: NO_LIMITS.rates }
+
+const RETRY_AFTER_S = '5'
+const limitsUsedUp = ({ name }: Endpoint): GatewayError =>
   new GatewayError('RATE_LIMITED', {
-    detail: `The rate of endpoint ${name} is used up`,
-    reason: `endpoint ${name}: rate used up`,
-    headers: { 'retry-after': RATE_RETRY_S },
+    detail: `The limits of endpoint ${name} are used up`,
+    reason: `endpoint ${name}: limits used up`,
+    headers: { 'retry-after': RETRY_AFTER_S },
   })
 
 const refusedEnd = (error: GatewayError): CarriageEnd => ({ ended: 'refused', status: error.status, bytesOut: 0, error, tell: error })

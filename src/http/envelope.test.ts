@@ -29,6 +29,12 @@ describe('a neighbour on loopback', () => {
     '127.0.0.1:',
   ])('is none when it asks for %s, a name that was rebound', (host) => expect(isLoopback(['Host', host])).toBe(false))
 
+  it('is none when a web page asks through its browser, which says so', () =>
+    expect([isLoopback(['Host', 'localhost']), isLoopback(['Host', 'localhost', 'Origin', 'https://somewhere.example'])]).toEqual([
+      true,
+      false,
+    ]))
+
   it.each([
     'X-Forwarded-For',
     'X-Forwarded-Host',

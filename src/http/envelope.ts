@@ -15,7 +15,8 @@ export interface Envelope {
   readonly local: boolean
   /**
    * The peer is loopback, nobody forwarded, and Host names this machine: Caddy, tunnels and VPN helpers connect from 127.0.0.1 too, and say so;
-   * a web page whose name was rebound to 127.0.0.1 comes from a browser here, under that name.
+   * a web page whose name was rebound to 127.0.0.1 comes from a browser here, under that name. One whose browser says which page asks may read an answer
+   * where CORS_ORIGINS lets it, and is no neighbour either.
    */
   readonly loopback: boolean
   readonly agent: string
@@ -242,7 +243,7 @@ export function openEnvelope(
     query,
     address,
     local: peer.local,
-    loopback: peer.loopback && !headers.forwarded && HOST_OF_THIS_MACHINE.test(headers.host),
+    loopback: peer.loopback && !headers.forwarded && headers.origin === '' && HOST_OF_THIS_MACHINE.test(headers.host),
     agent: headers.agent === '' ? '' : clip(headers.agent, LIMITS.userAgentCharsMax),
     headers,
     startedMs,

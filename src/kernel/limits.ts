@@ -81,7 +81,6 @@ export const LIMITS = {
   breakerOpenMsMax: 2 * MINUTE_MS,
   fallbacksMax: 4, // models asked one after another for one request
   heartbeatMs: 15 * SECOND_MS,
-  tokensMax: 1_000_000_000, // of one request, whatever it or its backend says
   tokensOutGuess: 1_024, // of a request that sets no bound itself
 
   // Ollama bodies of ordinary keys

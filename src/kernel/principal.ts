@@ -79,6 +79,14 @@ export const NO_LIMITS: Allowance = Object.freeze({
 export const namesModel = (names: readonly string[] | null, model: string): boolean =>
   names === null || names.some((name) => (name.endsWith('*') ? model.startsWith(name.slice(0, -1)) : name === model))
 
+export const isKey = (principal: Principal | null): principal is KeyPrincipal => principal?.kind === 'key'
+
+/** A key that is bound to some models knows of no others. */
+export const mayUse = (
+  principal: Principal | null,
+  { name, capability }: { readonly name: string; readonly capability: Capability },
+): boolean => isKey(principal) && namesModel(principal.models, name) && principal.rights.has(capability)
+
 export interface Rate {
   readonly count: number
   readonly perMs: number

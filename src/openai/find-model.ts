@@ -1,14 +1,8 @@
 import { closeMatches, type Model, type Models, type Protocol } from '../catalog/index.ts'
 import { v1Path } from '../dialects/index.ts'
-import { type Capability, clip, GatewayError, type KeyPrincipal, LIMITS, namesModel, type Principal, withoutKeys } from '../kernel/index.ts'
+import { type Capability, clip, GatewayError, LIMITS, mayUse, type Principal, withoutKeys } from '../kernel/index.ts'
 
 const NAMED_MAX = 3
-
-export const isKey = (principal: Principal | null): principal is KeyPrincipal => principal?.kind === 'key'
-
-/** A key that is bound to some models knows of no others. */
-export const mayUse = (principal: Principal | null, model: Model): boolean =>
-  isKey(principal) && namesModel(principal.models, model.name) && principal.rights.has(model.capability)
 
 /** The model that a request names, if its key may use it and one of its endpoints speaks the protocol. */
 export function findModel(models: Models, principal: Principal | null, name: unknown, protocol: Protocol): Model {

@@ -1,7 +1,7 @@
 import type { Model, Models } from '../catalog/index.ts'
 import { jsonAnswer } from '../gate/index.ts'
-import type { Principal } from '../kernel/index.ts'
-import { mayUse, noSuchModel } from './find-model.ts'
+import { mayUse, type Principal } from '../kernel/index.ts'
+import { noSuchModel } from './find-model.ts'
 
 const present = ({ name, createdMs, places }: Model) => ({
   id: name,

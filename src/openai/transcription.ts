@@ -38,7 +38,7 @@ function openForm(visit: Visit): FormReader {
     options: OPTIONS,
     keepsOthers: true,
     optionsKnown: false,
-    optionsMayFollow: true, // clients write them in whatever order
+    optionsMayFollow: true, // clients write them in whatever order, and a recording on disk can be sent again where the first endpoint is busy
   })
 }
 

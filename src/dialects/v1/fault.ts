@@ -30,6 +30,13 @@ export function v1Fault(answer: WholeAnswer): GatewayError {
   return new GatewayError(fault.code, { detail: fault.detail, reason: fault.reason, hints })
 }
 
+/** The same where the endpoint calls the model something else: in its errors it has its public name too. */
+export function v1FaultOf(upstream: string | null, name: string): (answer: WholeAnswer) => GatewayError {
+  if (upstream === null || upstream === name) return v1Fault
+  const named = new RegExp(`(?<![\\w.:/-])${upstream.replaceAll(/[^\w]/g, '\\$&')}(?![\\w:/-])`, 'g')
+  return (answer) => v1Fault({ ...answer, body: Buffer.from(answer.body.toString('utf8').replaceAll(named, () => name)) })
+}
+
 /** The names in an error of OpenAI's shape, or Anthropic's. */
 function hintsIn({ body }: WholeAnswer): ErrorHints | null {
   const json = jsonOf(body.toString('utf8'))

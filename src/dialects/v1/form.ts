@@ -2,7 +2,7 @@ import type { Protocol } from '../../catalog/index.ts'
 import type { Audio } from '../operations.ts'
 import type { Plan } from '../plan.ts'
 import { type FormField, type FormFilePart, formRequest, wholeFormRequest } from '../requests.ts'
-import { v1Fault } from './fault.ts'
+import { v1FaultOf } from './fault.ts'
 import { readerOf, v1PathAt } from './pass.ts'
 
 /** A form whose endpoint speaks the caller's protocol: its fields pass as they came, with the model's name there. */
@@ -25,12 +25,12 @@ const READS = { dropUnasked: false, rename: null }
 export const passTranscription = (form: PassingForm, audio: Audio): Plan => ({
   request: formRequest(v1PathAt(form.root, form.protocol), 'file', audio, {}, named(form)),
   reader: readerOf(form.protocol, READS),
-  fault: v1Fault,
+  fault: v1FaultOf(form.upstream, form.name),
 })
 
 /** A form with pictures, which is here in full. */
 export const passForm = (form: PassingForm, files: readonly FormFilePart[]): Plan => ({
   request: wholeFormRequest(v1PathAt(form.root, form.protocol), named(form), files),
   reader: readerOf(form.protocol, READS),
-  fault: v1Fault,
+  fault: v1FaultOf(form.upstream, form.name),
 })

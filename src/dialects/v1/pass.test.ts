@@ -138,6 +138,44 @@ describe('an answer', () => {
     expect(good?.report()).toEqual({ finished: true, failed: false, units: { tokens_in: 3, tokens_out: 4 } })
     const bad = reader()
     bad?.chunk(Buffer.from('{"error":{"message":"no"}}'))
-    expect(bad?.report()).toMatchObject({ failed: true })
+    expect(bad?.report()).toEqual({ finished: true, failed: true })
+  })
+
+  it('is an error, where it has status 200 and another name', () => {
+    const plan = passPlan(passing('{"model":"fast"}', { upstream: 'llama' }))
+    expect(() => answered('{"error":{"message":"the model llama crashed"}}', plan)).toThrow('status 200')
+  })
+
+  it('that does not say what was written is counted by its bytes', () => {
+    const text = `{"choices":[{"message":{"content":"${'x'.repeat(400)}"}}]}`
+    const reader = passPlan(passing('{"model":"m"}')).reader?.(200, 'application/json')
+    for (const part of [text.slice(0, 100), text.slice(100)]) reader?.chunk(Buffer.from(part))
+    expect(reader?.report()).toMatchObject({ units: { tokens_out: Math.ceil(text.length / 4) }, estimated: true })
+    const named = answered(
+      `${text.slice(0, -1)},"usage":{"prompt_tokens":7}}`,
+      passPlan(passing('{"model":"fast"}', { upstream: 'llama' })),
+    )
+    expect(named).toMatchObject({ units: { tokens_in: 7, tokens_out: Math.ceil((text.length + 28) / 4) }, estimated: true })
+  })
+
+  it.each([
+    ['before', '{"usage":{"input_tokens":50,"output_tokens":60},"tools":[TOOL]} \n', { tokens_in: 50, tokens_out: 60 }, undefined],
+    ['after', '{"tools":[TOOL],"usage":{"input_tokens":50,"output_tokens":60},"user":null}', { tokens_in: 50, tokens_out: 60 }, undefined],
+    ['without', '{"tools":[TOOL],"output":[]}', { tokens_out: 25 }, true],
+  ])('takes no counts from what its caller sent, %s its own', (_what, answer, units, estimated) => {
+    const tool = '{"parameters":{"properties":{"usage":{"input_tokens":0,"output_tokens":0}}}}'
+    const reader = passPlan(passing('{"model":"m"}', { protocol: 'responses' })).reader?.(200, 'application/json')
+    reader?.chunk(Buffer.from(answer.replace('TOOL', tool)))
+    expect(reader?.report()).toEqual({ finished: true, failed: false, units, ...(estimated && { estimated }) })
+  })
+})
+
+describe('an error of an endpoint', () => {
+  it('speaks of the model by its public name', () => {
+    const { fault } = passPlan(passing('{"model":"fast"}', { upstream: 'llama3.2:1b' }))
+    const told = (message: string) =>
+      fault?.({ status: 404, contentType: 'application/json', body: Buffer.from(JSON.stringify({ error: { message } })) }).detail
+    expect(told('model "llama3.2:1b" not found, try pulling it first')).toContain('model "fast" not found')
+    expect(told('no such model llama3.2:1b. Try llama3.2:1b-instruct')).toContain('no such model fast. Try llama3.2:1b-instruct')
   })
 })

@@ -1,15 +1,14 @@
 import type { DialectName, Endpoint, Protocol } from '../../catalog/index.ts'
-import type { Units } from '../../contract/index.ts'
 import { type Edit, edited } from '../../http/index.ts'
-import { LIMITS } from '../../kernel/index.ts'
+import { isJson, isRecord } from '../fault.ts'
 import { judgedEdits } from '../ollama/policy.ts'
-import type { LocalAnswer, Plan, StreamReader, StreamReport, WholeAnswer } from '../plan.ts'
+import type { Plan, StreamReader } from '../plan.ts'
 import type { ReadBody } from '../tokens.ts'
+import { AnswerReader, renamed } from './answer.ts'
 import { embeddingsAs } from './embeddings.ts'
-import { v1Fault } from './fault.ts'
+import { v1FaultOf } from './fault.ts'
 import { renamer } from './rename.ts'
 import { CHAT, EventReader, type Grammar, MEDIA, MESSAGES, RESPONSES } from './stream.ts'
-import { secondsIn, unitsIn } from './usage.ts'
 
 /** The same protocol on both sides: the bytes pass, but for what must change. */
 export interface Passing {
@@ -76,18 +75,15 @@ export function passPlan(passing: Passing): Plan {
       body: edited(body.bytes, edits),
     },
     reader: readerOf(protocol, { dropUnasked: asksUsage, rename }),
-    fault: v1Fault,
+    fault: v1FaultOf(passing.upstream, passing.name),
   }
   if (protocol === 'embeddings') return { ...plan, ...embeddingsReshape(body.fields, rename) }
-  return rename === null ? plan : { ...plan, reshape: renamed(rename), reshapes: isJson }
+  return rename === null ? plan : { ...plan, reshape: renamed(protocol, rename), reshapes: isJson }
 }
 
 /** Without it a stream tells no counts; who did not ask for them does not see them. */
 const needsUsageAsked = (protocol: Protocol, { stream, stream_options: options }: ReadBody['fields']): boolean =>
-  (protocol === 'chat' || protocol === 'completions') && stream === true && !(isObject(options) && options.include_usage === true)
-
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+  (protocol === 'chat' || protocol === 'completions') && stream === true && !(isRecord(options) && options.include_usage === true)
 
 const BODY_OPEN = 0x7b
 
@@ -103,7 +99,7 @@ function editsOf(passing: Passing, asksUsage: boolean): readonly Edit[] {
   }
   if (upstream !== null && fields.model !== upstream) set('model', upstream)
   for (const name in options) if (!keys.some((key) => key.name === name)) added[name] = options[name]
-  if (asksUsage) set('stream_options', { ...(isObject(fields.stream_options) ? fields.stream_options : {}), include_usage: true })
+  if (asksUsage) set('stream_options', { ...(isRecord(fields.stream_options) ? fields.stream_options : {}), include_usage: true })
   const front = JSON.stringify(added).slice(1, -1)
   if (front !== '') {
     const open = bytes.indexOf(BODY_OPEN) + 1
@@ -128,54 +124,8 @@ export const readerOf =
   (status: number, contentType: string): StreamReader | null => {
     if (status >= 400) return null
     if (contentType.startsWith('text/event-stream')) return new EventReader({ grammar: GRAMMARS[protocol], ...options })
-    return isJson(contentType) ? new AnswerReader(HEARS.has(protocol) ? secondsIn : unitsIn) : null
+    return isJson(contentType) ? new AnswerReader(protocol) : null
   }
-
-const HEARS: ReadonlySet<Protocol> = new Set(['transcriptions', 'translations'])
-
-const isJson = (contentType: string): boolean => /^application\/(?:[\w.+-]+\+)?json\b/i.test(contentType)
-
-const FAILED = /^\s*\{\s*"error"\s*:\s*[{"]/
-
-/** A whole answer as it passes. Its counts stand at its end, and that is all that is kept of a long one. */
-class AnswerReader implements StreamReader {
-  #kept: Buffer[] = []
-  #bytes = 0
-  #failed: boolean | null = null
-  readonly #unitsIn: (bytes: Buffer) => Units | null
-
-  constructor(unitsIn: (bytes: Buffer) => Units | null) {
-    this.#unitsIn = unitsIn
-  }
-
-  chunk(chunk: Buffer): Buffer {
-    // Some backends tell errors with status 200.
-    this.#failed ??= FAILED.test(chunk.toString('latin1', 0, 64))
-    this.#kept.push(chunk)
-    this.#bytes += chunk.length
-    if (this.#bytes > LIMITS.usageTailBytesMax) {
-      this.#kept = this.#kept.slice(-1)
-      this.#bytes = this.#kept[0]?.length ?? 0
-    }
-    return chunk
-  }
-
-  report(): StreamReport {
-    const units = this.#unitsIn(this.#kept.length === 1 && this.#kept[0] ? this.#kept[0] : Buffer.concat(this.#kept))
-    return { finished: true, failed: this.#failed ?? false, ...(units !== null && { units }) }
-  }
-}
-
-const withUnits = (units: Units | null): Pick<LocalAnswer, 'units'> => (units === null ? {} : { units })
-
-const renamed =
-  (rename: (bytes: Buffer) => Buffer) =>
-  ({ status, contentType, body }: WholeAnswer): LocalAnswer => ({
-    status,
-    headers: { 'content-type': contentType },
-    body: rename(body),
-    ...withUnits(unitsIn(body)),
-  })
 
 function embeddingsReshape(fields: ReadBody['fields'], rename: ((bytes: Buffer) => Buffer) | null): Pick<Plan, 'reshape' | 'reshapes'> {
   return { reshape: embeddingsAs(fields.encoding_format === 'base64' ? 'base64' : 'float', rename), reshapes: isJson }

@@ -1,4 +1,5 @@
 import type { Units } from '../../contract/index.ts'
+import { scanObject } from '../../http/index.ts'
 import { isRecord, jsonOf } from '../fault.ts'
 
 const USAGE = Buffer.from('"usage"')
@@ -28,10 +29,11 @@ function usageIn(bytes: Buffer): Buffer | null {
   return null
 }
 
-function closingBrace(bytes: Buffer, open: number): number {
-  let depth = 0
+/** Where the brace closes that is open `depth` deep at a place which is in no string; the end where none does. */
+function closingBrace(bytes: Buffer, from: number, depthThere = 0): number {
+  let depth = depthThere
   let inString = false
-  for (let at = open; at < bytes.length; at += 1) {
+  for (let at = from; at < bytes.length; at += 1) {
     const byte = bytes[at]
     if (inString) {
       if (byte === BACKSLASH) at += 1
@@ -46,12 +48,38 @@ function closingBrace(bytes: Buffer, open: number): number {
   return bytes.length
 }
 
+/**
+ * Whether an object is a member of the answer itself: what follows it closes one brace and no more. Some answers repeat the tools of their request, in which
+ * the caller may have called anything so.
+ */
+function isOutermost(bytes: Buffer, within: Buffer): boolean {
+  const from = within.byteOffset - bytes.byteOffset + within.length
+  return closingBrace(bytes, from, 1) === bytes.length - 1 - spacesAtEnd(bytes)
+}
+
+function spacesAtEnd(bytes: Buffer): number {
+  let spaces = 0
+  while ((bytes[bytes.length - 1 - spaces] ?? SPACE + 1) <= SPACE) spaces += 1
+  return spaces
+}
+
+/** Of an answer that is here from its beginning. */
+function outermostIn(bytes: Buffer): Buffer | null {
+  try {
+    const span = scanObject(bytes).findLast(({ name }) => name === 'usage')
+    return span === undefined ? null : bytes.subarray(span.start, span.end)
+  } catch {
+    return null // the end of a long answer, or nothing that is known
+  }
+}
+
 /** Whether there are counts, and not only `null` in their place. */
 export const tellsUsage = (bytes: Buffer): boolean => usageIn(bytes) !== null
 
 /** What an answer says it used; only that part of it is parsed. */
 export function unitsIn(bytes: Buffer): Units | null {
-  const usage = usageIn(bytes)
+  const nearest = usageIn(bytes)
+  const usage = nearest === null || isOutermost(bytes, nearest) ? nearest : outermostIn(bytes)
   const value = usage === null ? undefined : jsonOf(usage.toString('utf8'))
   return isRecord(value) ? unitsOfUsage(value) : null
 }

@@ -9,7 +9,7 @@ import type { Ended, Visit } from '../visit.ts'
 import type { CallerSide } from './caller-side.ts'
 import { Collected } from './collected.ts'
 import { hiderOf, reshaped, withoutCredential } from './credential.ts'
-import { earlyRefusal, endingOf, isFault, overdueFault, upstreamFault } from './faults.ts'
+import { earlyRefusal, endingOf, failedAtOnce, isFault, overdueFault, upstreamFault } from './faults.ts'
 import { isHalf, readerOf, UNFINISHED } from './half-object.ts'
 import { passesLength, relayedHeaders } from './headers.ts'
 import { mustBeRead, relayedError } from './relayed-error.ts'
@@ -285,7 +285,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
       status: this.#caller.kept ? KEPT_STATUS : sent ? this.#status : unsent && error !== null ? error.status : 0,
       bytesOut: this.#caller.bytesOut,
       firstByteMs: this.#firstByteMs >= 0 ? this.#firstByteMs : undefined,
-      served: this.#isGood && (sent || this.#alone),
+      served: this.#isGood && (sent || this.#alone) && !failedAtOnce(this.#report),
       units: this.#used?.units ?? this.#report?.units ?? (sent ? this.#plan.units : undefined),
       estimated: this.#used?.estimated ?? this.#report?.estimated,
       error: error ?? undefined,

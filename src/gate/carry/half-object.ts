@@ -1,9 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Plan, StreamReader, WholeAnswer } from '../../dialects/index.ts'
+import { isJson, type Plan, type StreamReader, type WholeAnswer } from '../../dialects/index.ts'
 
 export const UNFINISHED = 'the answer ended before it was finished'
 
-const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\b/i
 const NO_BODY: ReadonlySet<number> = new Set([204, 205, 304])
 const [QUOTE, BACKSLASH, SPACE] = [0x22, 0x5c, 0x20]
 const OPENS: ReadonlySet<number> = new Set([0x7b, 0x5b])
@@ -39,10 +38,7 @@ export class Braces {
  * Its own braces are all there is to tell one from the other.
  */
 const mayBeHalf = (status: number, contentType: string, headers: IncomingHttpHeaders): boolean =>
-  headers['content-length'] === undefined &&
-  headers['transfer-encoding'] === undefined &&
-  !NO_BODY.has(status) &&
-  JSON_TYPE.test(contentType)
+  headers['content-length'] === undefined && headers['transfer-encoding'] === undefined && !NO_BODY.has(status) && isJson(contentType)
 
 /** The plan's reader, which in such an answer counts braces too. What answers HEAD speaks of a body and has none, so there is nothing to miss in it. */
 export function readerOf(

@@ -27,7 +27,8 @@ export async function formAudio(form: FormReader, spool: Spool, caller: string):
       spooled.letGo()
       throw error
     }
-    return { audio: { filename, contentType, size: spooled.bytes, bytes: spooled.bytes, between: spooled.between }, letGo: spooled.letGo }
+    const { bytes, between, letGo } = spooled
+    return { audio: { filename, contentType, size: bytes, bytes, between }, letGo }
   } catch (error) {
     form.abandon()
     throw error

@@ -9,7 +9,7 @@ import { BUFFERED_BYTES } from './form.ts'
 /** A file put aside. It has no name any more, so it is gone when it is let go, even by a crash. */
 export interface SpooledFile {
   readonly bytes: number
-  /** Reads it. When that is over, however it went, the file is let go; one that was never begun may be asked for again. */
+  /** Reads it, as often as it is asked for: a backend that was busy has read it for nothing. */
   between(head: Buffer, tail: Buffer): Readable
   letGo(): void
 }
@@ -57,7 +57,7 @@ export function createSpool({ dir, bytesMax }: SpoolOptions): Spool {
       letGo()
       throw error
     }
-    return { bytes, letGo, between: (head, tail) => framed(file, head, tail, letGo) }
+    return { bytes, letGo, between: (head, tail) => framed(file, head, tail) }
   }
 
   return {
@@ -91,7 +91,7 @@ async function openNameless(dir: string): Promise<FileHandle> {
   }
 }
 
-function framed(file: FileHandle, head: Buffer, tail: Buffer, letGo: () => void): Readable {
+function framed(file: FileHandle, head: Buffer, tail: Buffer): Readable {
   async function* parts(): AsyncGenerator<Buffer> {
     yield head
     yield* file.createReadStream({ start: 0, autoClose: false, highWaterMark: BUFFERED_BYTES })
@@ -99,8 +99,5 @@ function framed(file: FileHandle, head: Buffer, tail: Buffer, letGo: () => void)
   }
   const body = Readable.from(parts(), { objectMode: false, highWaterMark: BUFFERED_BYTES })
   body.on('error', () => {}) // while it waits for a place at the backend nobody else listens
-  body.on('close', () => {
-    if (body.readableDidRead) letGo()
-  })
   return body
 }

@@ -2,8 +2,7 @@ import type { Context, Hono } from 'hono'
 import type { Models, Voices } from '../../catalog/index.ts'
 import { answer, type Corridor, jsonAnswer, type Policy } from '../../gate/index.ts'
 import { envelopeOf, type GateEnv, openRoute } from '../../http/index.ts'
-import type { Principal } from '../../kernel/index.ts'
-import { mayUse } from '../find-model.ts'
+import { mayUse, type Principal } from '../../kernel/index.ts'
 
 export interface ListParts {
   readonly corridor: Corridor
