@@ -3,7 +3,7 @@ import type { Server } from 'node:http'
 import { join } from 'node:path'
 import { Hono } from 'hono'
 import type { Logger } from 'pino'
-import { adminRoutes } from './admin/index.ts'
+import { adminRoutes, type Spending, spendingOf } from './admin/index.ts'
 import { denyTheRest } from './app.ts'
 import { assertBelonging, type Ledger, openLedger } from './audit/index.ts'
 import { createModelCatalog, type ModelCatalog, type Service } from './catalog/index.ts'
@@ -14,7 +14,7 @@ import { createIdentity, type Identity, refusedKeyId } from './identity/index.ts
 import { type Clock, GatewayError, reasonOf } from './kernel/index.ts'
 import { createLimits, type Limits } from './limits/index.ts'
 import { createMetrics, type Metrics } from './ops/index.ts'
-import { createHasher, createSealer, loadOrCreateKey, readKeyFile, type Sealer } from './secrets/index.ts'
+import { createHasher, createLateSealer, createSealer, loadOrCreateKey, readKeyFile } from './secrets/index.ts'
 import { acquireOwner, openStore } from './storage/index.ts'
 import { type ContentSealer, createUsage, type Usage } from './usage/index.ts'
 
@@ -98,7 +98,8 @@ async function furnish(config: Config, options: HouseOptions, closers: Closers):
   const hasher = createHasher({ clock })
   const pepper = loadOrCreateKey(join(dataDir, 'lookup.pepper'))
   const balances = keysWhenNeeded ? {} : { balanceOf: limits.accounts.of.bind(limits.accounts) }
-  const identity = createIdentity({ store, secrets: { hasher, pepper }, clock, log, ...balances })
+  const upToDate = () => accounts.upToDate()
+  const identity = createIdentity({ store, secrets: { hasher, pepper }, clock, log, upToDate, ...balances })
   closers.push(() => identity.close())
   if (!keysWhenNeeded) {
     await identity.load()
@@ -123,7 +124,8 @@ async function furnish(config: Config, options: HouseOptions, closers: Closers):
     await importFile({ identity, ledger, log }, apiKeysFile)
   }
   await importLegacyKeys(config)
-  const admin = await listenToOwner({ dataDir, clock, corridor, identity, models, usage: accounts, log })
+  const spending = spendingOf({ usage: accounts, spent: limits.spent, countsAlong: !keysWhenNeeded })
+  const admin = await listenToOwner({ dataDir, clock, corridor, identity, models, usage: accounts, spending, log })
   closers.push(() => {
     admin.close()
     admin.closeAllConnections()
@@ -174,14 +176,9 @@ async function openOwnLedger(
   return ledger
 }
 
-/** Its key is made with the first content that is kept. */
 function contentSealer(dataDir: string): ContentSealer {
-  let made: Sealer | null = null
-  const sealer = (): Sealer => {
-    made ??= createSealer(join(dataDir, 'contents.key'))
-    return made
-  }
-  return { seal: (bytes, aad) => sealer().sealBytes(bytes, aad), open: (sealed, aad) => sealer().openBytes(sealed, aad) }
+  const { sealBytes, openBytes } = createLateSealer(join(dataDir, 'contents.key'))
+  return { seal: sealBytes, open: openBytes }
 }
 
 /** What was spent and what is left, before anybody is let in. The limits keep count of it from then on, and the accounts follow behind. */
@@ -208,11 +205,12 @@ async function listenToOwner(parts: {
   identity: Identity
   models: ModelCatalog
   usage: Usage
+  spending: Spending
   log: Logger
 }): Promise<Server> {
-  const { dataDir, clock, corridor, identity, models, usage, log } = parts
+  const { dataDir, clock, corridor, identity, models, usage, spending, log } = parts
   const app = new Hono<GateEnv>()
-  app.route('/admin/api', adminRoutes({ identity, models, usage, guard: ownerGuard(corridor), clock }))
+  app.route('/admin/api', adminRoutes({ identity, models, usage, spending, guard: ownerGuard(corridor), clock }))
   denyTheRest(app, [], corridor, log)
   const nobody = trustedNetworks([])
   const server = createGateServer({

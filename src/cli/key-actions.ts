@@ -3,8 +3,10 @@ import {
   type EditKeyBody,
   type ImportKeysAnswer,
   importKeysAnswer,
+  type KeyDetail,
   type KeyView,
   type KeyWithSecret,
+  keyDetail,
   keyView,
   keyWithSecret,
   type ListKeysAnswer,
@@ -58,7 +60,7 @@ export async function listKeys(client: AdminClient, options: ListOptions): Promi
   return keys
 }
 
-export const showKey = (client: AdminClient, id: string): Promise<KeyView> => ask(client, keyView, 'GET', pathOf(id))
+export const showKey = (client: AdminClient, id: string): Promise<KeyDetail> => ask(client, keyDetail, 'GET', pathOf(id))
 
 export const editKey = (client: AdminClient, id: string, body: EditKeyBody): Promise<KeyView> =>
   ask(client, keyView, 'PATCH', pathOf(id), body)

@@ -1,6 +1,6 @@
 import Table from 'cli-table3'
 import pc from 'picocolors'
-import type { ImportKeysAnswer, KeyView, ValidateKeyAnswer } from '../contract/index.ts'
+import type { ImportKeysAnswer, KeyDetail, KeyView, ValidateKeyAnswer } from '../contract/index.ts'
 import { CAPABILITIES, RIGHT_ALIASES, visible } from '../kernel/index.ts'
 
 export const STATE_COLOURS = { active: pc.green, disabled: pc.red, expired: pc.yellow } as const
@@ -34,7 +34,7 @@ export function details(rows: readonly (readonly [string, string])[]): string {
   return trimmed(table.toString())
 }
 
-export function keyText(key: KeyView, nowMs: number): string {
+export function keyText(key: KeyView & Partial<KeyDetail>, nowMs: number): string {
   return details([
     ['id', key.legacy ? `${key.id} (imported)` : key.id],
     ['user', visible(key.user)],
@@ -42,6 +42,7 @@ export function keyText(key: KeyView, nowMs: number): string {
     ['state', stateText(key, nowMs)],
     ['description', visible(key.description)],
     ...limitRows(key),
+    ['spent', spentText(key)],
     ['models', listText(key.models)],
     ['networks', listText(key.networks)],
     ['content', key.log_content ? 'prompts and answers are kept' : ''],
@@ -79,6 +80,17 @@ export function budgetText({ budget_day, budget_month }: Pick<Limited, 'budget_d
   const parts = [budget_day === null ? '' : `${budget_day} a day`, budget_month === null ? '' : `${budget_month} a month`]
   return parts.filter((part) => part !== '').join(', ')
 }
+
+/** What has gone of each budget; what has none is told where something was spent. */
+export function spentText({ budget_day, budget_month, spent_day, spent_month }: Limited & Partial<KeyDetail>): string {
+  if (spent_day === undefined || spent_month === undefined) return ''
+  const one = (spent: string, budget: string | null, span: string): string =>
+    budget === null ? `${spent} ${span}` : `${spent} of ${budget} ${span}`
+  if (spent_month === NOTHING && budget_day === null && budget_month === null) return ''
+  return `${one(spent_day, budget_day, 'today')}, ${one(spent_month, budget_month, 'this month')}`
+}
+
+const NOTHING = '0.00'
 
 const listText = (list: readonly string[] | null): string => visible((list ?? []).join(' '))
 

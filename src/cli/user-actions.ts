@@ -1,9 +1,16 @@
 import {
   type CreateUserBody,
+  type CreditView,
+  type EditedUserView,
   type EditUserBody,
+  editedUser,
+  type ListCreditsAnswer,
   type ListUsersAnswer,
+  listCreditsAnswer,
   listUsersAnswer,
+  type UserDetail,
   type UserView,
+  userDetail,
   userView,
 } from '../contract/index.ts'
 import { holdsKey, LIMITS } from '../kernel/index.ts'
@@ -35,10 +42,26 @@ export async function* userPages(
 
 export const addUser = (client: AdminClient, body: CreateUserBody): Promise<UserView> => ask(client, userView, 'POST', USERS, body)
 
-export const showUser = (client: AdminClient, user: string): Promise<UserView> => ask(client, userView, 'GET', pathOf(user))
+export const showUser = (client: AdminClient, user: string): Promise<UserDetail> => ask(client, userDetail, 'GET', pathOf(user))
 
-export const editUser = (client: AdminClient, user: string, body: EditUserBody, now = false): Promise<UserView> =>
-  ask(client, userView, 'PATCH', `${pathOf(user)}?now=${now}`, body)
+export async function* creditPages(
+  client: AdminClient,
+  user: string,
+  limit = Number.POSITIVE_INFINITY,
+): AsyncGenerator<readonly CreditView[]> {
+  let left = limit
+  for (let before: string | null = ''; before !== null && left > 0; ) {
+    const query = new URLSearchParams({ limit: String(Math.min(left, LIMITS.listPageKeysMax)) })
+    if (before !== '') query.set('before', before)
+    const page: ListCreditsAnswer = await ask(client, listCreditsAnswer, 'GET', `${pathOf(user)}/credits?${query}`)
+    left -= page.credits.length
+    before = page.next
+    yield page.credits
+  }
+}
+
+export const editUser = (client: AdminClient, user: string, body: EditUserBody, now = false): Promise<EditedUserView> =>
+  ask(client, editedUser, 'PATCH', `${pathOf(user)}?now=${now}`, body)
 
 export const deleteUser = (client: AdminClient, user: string, now: boolean): Promise<UserView> =>
   ask(client, userView, 'DELETE', `${pathOf(user)}?now=${now}`)

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { UserView } from '../contract/index.ts'
+import type { EditedUserView, UserView } from '../contract/index.ts'
 import { type LimitFlags, limitFields, nullFor, type OrNone, onOff, orNone, signedAmount, withLimits } from './key-flags.ts'
 import { change, type Frame, jsonOption, somethingSaid } from './key-frame.ts'
 import { addUser, creditUser, deleteUser, editUser } from './user-actions.ts'
@@ -51,7 +51,7 @@ export function addEdit(user: Command, frame: Frame): void {
         frame,
         json,
         (client) => editUser(client, who, body),
-        (edited) => `edited ${named(edited)}`,
+        (edited) => `edited ${named(edited)}${takenText(edited)}`,
       )
     })
 }
@@ -128,6 +128,9 @@ export function addCredit(user: Command, frame: Frame): void {
       ),
     )
 }
+
+/** Where an account was closed, what came of it cannot be looked up at the user any more. */
+const takenText = ({ taken }: EditedUserView): string => (taken === undefined ? '' : `; ${taken} was in the account, which is closed`)
 
 const named = ({ name, id }: UserView): string => `${name} (${id})`
 const keys = (view: UserView): string => `${view.keys} ${view.keys === 1 ? 'key' : 'keys'}`

@@ -5,7 +5,7 @@ import { type Frame, json, jsonOption } from './key-frame.ts'
 import { type Io, say, writer } from './key-io.ts'
 import { writeJsonList } from './key-list.ts'
 import { EXIT } from './terminal.ts'
-import { showUser, type UserListOptions, userPages } from './user-actions.ts'
+import { creditPages, showUser, type UserListOptions, userPages } from './user-actions.ts'
 import { USER, userPrinter } from './user-frame.ts'
 
 export function addList(user: Command, { run, io }: Frame): void {
@@ -39,11 +39,39 @@ export function addShow(user: Command, { run, io }: Frame): void {
     )
 }
 
+export function addCredits(user: Command, { run, io }: Frame): void {
+  user
+    .command('credits')
+    .description('what was credited to a user or taken away, newest first')
+    .argument('<user>', USER)
+    .option('--limit <n>', 'how many at most (default: 100; with --json all)', wholeNumber(1, 999_999_999))
+    .addOption(jsonOption())
+    .action((name: string, { limit, json: asJson }: { limit?: number; json?: boolean }) =>
+      run(async (client) => {
+        if (asJson) await writeJsonList(io, 'credits', creditPages(client, name, limit), () => ({ store: client.store }))
+        else await creditTable(client, io, name, limit ?? TABLE_USERS)
+        return EXIT.done
+      }),
+    )
+}
+
+async function creditTable(client: AdminClient, io: Io, name: string, limit: number): Promise<void> {
+  const { CreditTable, NO_CREDITS } = await userPrinter()
+  const table = new CreditTable()
+  const write = writer(io)
+  let shown = 0
+  for await (const credits of creditPages(client, name, limit)) {
+    shown += credits.length
+    if (credits.length > 0 && !(await write(`${table.page(credits)}\n`))) return
+  }
+  if (shown === 0) await write(`${NO_CREDITS}\n`)
+}
+
 /** A screen or two; who has more users and wants them all says so. */
 const TABLE_USERS = 100
 
 async function listTable(client: AdminClient, io: Io, flags: UserListOptions): Promise<void> {
-  const { UserTable, NO_USERS, moreUsers } = await userPrinter()
+  const { UserTable, NO_USERS, ONLY_DISABLED, moreUsers } = await userPrinter()
   const table = new UserTable()
   const write = writer(io)
   let shown = 0
@@ -54,8 +82,13 @@ async function listTable(client: AdminClient, io: Io, flags: UserListOptions): P
     shown += page.users.length
     if (!(await write(`${table.page(page.users)}\n`))) return
   }
-  if (shown === 0) await write(`${NO_USERS}\n`)
+  if (shown === 0) await write(`${!flags.all && (await hasAny(client)) ? ONLY_DISABLED : NO_USERS}\n`)
   if (next !== null) await write(moreUsers(shown))
+}
+
+async function hasAny(client: AdminClient): Promise<boolean> {
+  for await (const { users } of userPages(client, { all: true, limit: 1 })) return users.length > 0
+  return false
 }
 
 async function listJson(client: AdminClient, io: Io, flags: UserListOptions): Promise<void> {

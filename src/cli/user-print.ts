@@ -1,13 +1,13 @@
 import pc from 'picocolors'
-import type { UserView } from '../contract/index.ts'
+import type { CreditView, UserDetail, UserView } from '../contract/index.ts'
 import { clip, visible } from '../kernel/index.ts'
 import { Columns } from './key-columns.ts'
-import { budgetText, details, limitRows, STATE_COLOURS, when } from './key-print.ts'
+import { budgetText, details, limitRows, STATE_COLOURS, spentText, when } from './key-print.ts'
 import { stateColour } from './key-table.ts'
 
 const NOTE_CHARS_MAX = 40
 
-export function userText(user: UserView, nowMs: number): string {
+export function userText(user: UserDetail, nowMs: number): string {
   const state = stateOf(user)
   return details([
     ['id', user.id],
@@ -17,6 +17,7 @@ export function userText(user: UserView, nowMs: number): string {
     ['state', STATE_COLOURS[state](state)],
     ['balance', user.balance ?? 'not billed'],
     ...limitRows(user),
+    ['spent', spentText(user)],
     ['keys', String(user.keys)],
     ['created', when(user.created_at, nowMs) ?? ''],
   ])
@@ -54,4 +55,22 @@ export class UserTable {
 }
 
 export const NO_USERS = 'No users. The first key of a name makes one, and so does: portcullis user add NAME'
+export const ONLY_DISABLED = 'No active users. Disabled ones are listed with --all'
+export const NO_CREDITS = 'Nothing was ever credited to this user.'
+
+const CREDIT_COLUMNS: Readonly<Record<string, (credit: CreditView) => string>> = {
+  TIME: ({ time }) => `${time.slice(0, 19).replace('T', ' ')} UTC`,
+  AMOUNT: ({ amount }) => amount,
+  NOTE: ({ note }) => visible(note),
+}
+
+/** The table of `user credits`, written page by page. */
+export class CreditTable {
+  readonly #columns = new Columns(Object.keys(CREDIT_COLUMNS), () => null)
+
+  page(credits: readonly CreditView[]): string {
+    return this.#columns.page(credits.map((credit) => Object.values(CREDIT_COLUMNS).map((cell) => cell(credit))))
+  }
+}
+
 export const moreUsers = (shown: number): string => `${pc.dim(`the first ${shown}; --limit shows more`)}\n`

@@ -86,8 +86,24 @@ describe('portcullis user', () => {
     expect((await user('credit', 'ada', '5.5', '--note', 'cash')).out).toContain('with 5.5; the balance is 5.50')
     expect(await user('credit', 'ada', '-7')).toMatchObject({ status: 0, out: expect.stringContaining('the balance is -1.50') })
     expect((await user('credit', 'ada', '-0.25')).out).toContain('-1.75')
-    await user('edit', 'ada', '--billed', 'off')
+    expect((await user('edit', 'ada', '--billed', 'off')).out).toContain('-1.75 was in the account, which is closed')
     expect((await user('show', 'ada')).out).toContain('not billed')
+    expect((await user('edit', 'ada', '--billed', 'off')).out).not.toContain('was in the account')
+    const listed = JSON.parse((await user('credits', 'ada', '--json')).out) as { credits: { amount: string; note: string }[] } // our own view
+    expect(listed.credits.map(({ amount }) => amount).sort()).toEqual(['-0.25', '-7.00', '1.75', '5.50'])
+    const { out } = await user('credits', 'ada')
+    expect(out).toMatch(/^TIME +AMOUNT +NOTE\n/)
+    expect(out).toMatch(/UTC +5\.50 +cash\n/)
+    expect((await user('credits', 'ada', '--limit', '1')).out.split('\n')).toHaveLength(3)
+    await user('add', 'bob')
+    expect((await user('credits', 'bob')).out).toContain('Nothing was ever credited')
+  })
+
+  it('says what is wrong with an address, and that those who are not listed are disabled', async () => {
+    expect((await user('add', 'ada', '--email', 'nowhere')).err).toContain('"email" must be an e-mail address such as ada@example.org')
+    await user('add', 'ada')
+    await user('disable', 'ada')
+    expect((await user('list')).out).toBe('No active users. Disabled ones are listed with --all\n')
   })
 
   it('disables, enables and deletes, with all keys', async () => {

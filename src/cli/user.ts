@@ -3,9 +3,9 @@ import type { AdminClient } from './key-client.ts'
 import { frameOf } from './key-frame.ts'
 import { type Io, terminal } from './key-io.ts'
 import { addAdd, addCredit, addDelete, addDisable, addEdit, addEnable } from './user-change.ts'
-import { addList, addShow } from './user-look.ts'
+import { addCredits, addList, addShow } from './user-look.ts'
 
-const COMMANDS = [addAdd, addList, addShow, addEdit, addCredit, addDisable, addEnable, addDelete]
+const COMMANDS = [addAdd, addList, addShow, addEdit, addCredit, addCredits, addDisable, addEnable, addDelete]
 
 /** `portcullis user …`. `open` reaches the running gateway, or the store itself when none runs. */
 export function userCommand(open: () => Promise<AdminClient>, io: Io = terminal): Command {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { BILLING_UNITS, CAPABILITIES } from '../kernel/index.ts'
-import { concurrency, count, money, positiveMoney, rateText, reach, spending, texts, userName } from './fields.ts'
+import { BILLING_UNITS, CAPABILITIES, LIMITS } from '../kernel/index.ts'
+import { concurrency, count, money, positiveMoney, rateText, reach, spending, spentLately, texts, userName } from './fields.ts'
 
 /** Wire shapes of users, endpoints, models and what was used, spoken over the management socket now and the admin API later. Money is text, such as `12.50`. */
 
@@ -25,7 +25,7 @@ export type EditKeyBody = z.input<typeof editKeyInput>
 
 const userFields = {
   ...allowance,
-  email: z.email().max(254).nullable().optional(),
+  email: z.email('must be an e-mail address such as ada@example.org').max(254).nullable().optional(),
   organisation: z.string().trim().max(128).nullable().optional(),
 }
 export const createUserInput = z.strictObject({ ...userFields, name: userName, balance: money.nullable().optional() })
@@ -61,6 +61,34 @@ export const userView = z.object({
   created_at: z.string(),
 })
 export type UserView = z.infer<typeof userView>
+
+/** One user who was asked for alone. */
+export const userDetail = userView.extend(spentLately)
+export type UserDetail = z.infer<typeof userDetail>
+
+/** `taken` is what was in the account that the edit has closed. */
+export const editedUser = userView.extend({ taken: z.string().optional() })
+export type EditedUserView = z.infer<typeof editedUser>
+
+export const listCreditsInput = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(LIMITS.listPageKeysMax).optional(),
+  /** The `next` of the page before. */
+  before: z
+    .string()
+    .regex(/^\d{1,15}\.crd_\w{1,32}$/, 'must be the "next" of a page')
+    .optional(),
+})
+const creditView = z.object({
+  id: z.string(),
+  time: z.string(),
+  /** Below nothing where it was taken away. */
+  amount: z.string(),
+  note: z.string(),
+})
+export type CreditView = z.infer<typeof creditView>
+/** Newest first; `next` is null on the last page. */
+export const listCreditsAnswer = z.object({ credits: z.array(creditView), next: z.string().nullable() })
+export type ListCreditsAnswer = z.infer<typeof listCreditsAnswer>
 
 /** The name of an endpoint; `builtin:` is kept for the services of the gate. */
 const endpointName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'may hold lower case letters, digits and . _ - only')

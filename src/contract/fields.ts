@@ -34,6 +34,9 @@ export const spending = {
   budget_month: positiveMoney.nullable().optional(),
 }
 
+/** What has been spent on this UTC day and in this month, as the budgets count it. */
+export const spentLately = { spent_day: z.string(), spent_month: z.string() }
+
 /** Where and for what a key may be used; null is everywhere, and every model. */
 export const reach = {
   models: texts.nullable().optional(),

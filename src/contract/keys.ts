@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { LIMITS } from '../kernel/index.ts'
-import { rateText, reach, spending, userName } from './fields.ts'
+import { rateText, reach, spending, spentLately, userName } from './fields.ts'
 
 /** Wire shapes of key management, spoken over the management socket now and the admin API later. */
 const rightsText = z.array(z.string().min(1).max(64)).min(1).max(64)
@@ -72,6 +72,10 @@ export const keyView = z.object({
   legacy: z.boolean(),
 })
 export type KeyView = z.infer<typeof keyView>
+
+/** One key that was asked for by itself. */
+export const keyDetail = keyView.extend(spentLately)
+export type KeyDetail = z.infer<typeof keyDetail>
 
 /** Newest first. `total` counts those on other pages as well, and only the first page has it; `next` is null on the last. */
 export const listKeysAnswer = z.object({ keys: z.array(keyView), total: z.number().int().nullable(), next: z.string().nullable() })

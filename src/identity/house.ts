@@ -33,6 +33,8 @@ export interface House {
   readonly balanceChanged: BalanceListener
   /** The balances of those who are billed, as they were when users were loaded. */
   readonly openingBalances: Map<UserId, number>
+  /** Resolves when whatever was used by now is in the accounts of the store; rejects where that cannot be. */
+  readonly upToDate: () => Promise<void>
   /** How to tell what each of these has now. */
   readonly balancesOf: (ids: readonly UserId[]) => Promise<(id: UserId) => number | null>
 }

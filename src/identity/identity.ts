@@ -26,6 +26,8 @@ export interface IdentityParts {
   readonly log: IdentityLog
   /** What a user has left at this moment; without it the store is asked, which does not know yet what was charged lately. */
   readonly balanceOf?: (userId: UserId) => number | null
+  /** Awaited before an account is opened or closed; see `Usage.upToDate`. */
+  readonly upToDate?: () => Promise<void>
 }
 
 export interface IdentityStats {
@@ -56,7 +58,7 @@ export interface Identity {
   close(): Promise<void>
 }
 
-export function createIdentity({ store, secrets: { hasher, pepper }, clock, log, balanceOf }: IdentityParts): Identity {
+export function createIdentity({ store, secrets: { hasher, pepper }, clock, log, balanceOf, upToDate }: IdentityParts): Identity {
   const keyStore = createKeyStore(store)
   const userStore = createUserStore(store)
   const ring = new Keyring(pepper)
@@ -78,6 +80,7 @@ export function createIdentity({ store, secrets: { hasher, pepper }, clock, log,
     stopped: stops.tell,
     balanceChanged: balances.tell,
     openingBalances: new Map(),
+    upToDate: upToDate ?? (async () => {}),
     balancesOf: balanceOf ? async () => balanceOf : (ids) => storedBalances(userStore, ids),
   }
   let loading: Promise<Loaded> | null = null

@@ -1,6 +1,7 @@
 export { loadOrCreateKey, readSecretFile, SecretFileFault } from './files.ts'
 export { createHasher, type Hasher, type HasherOptions, type HasherStats, UnusableHash } from './hasher.ts'
 export { type KeyFile, readKeyFile } from './key-file.ts'
+export { createLateSealer } from './late-sealer.ts'
 export { ARGON_PARAMETERS, PHC_BOUNDS, phcFault } from './phc.ts'
 export { createSealer, SealBroken, type Sealer } from './seal.ts'
 export type { Claim } from './waiting.ts'

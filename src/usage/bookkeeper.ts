@@ -8,6 +8,7 @@ import type { Bounds, Order, Question, Questions, Word } from './messages.ts'
 import { Follower } from './project/follower.ts'
 import { apply, namesOn, readPlace, setPlace, usersOf } from './project/store.ts'
 import type { CrashedCharge, UsageLog } from './types.ts'
+import { within } from './within.ts'
 
 export interface BookkeeperParts {
   readonly db: UsageDb
@@ -79,7 +80,10 @@ export class Bookkeeper {
 
   async #answer({ id, question, asked, head }: Extract<Order, { order: 'ask' }>): Promise<void> {
     // Who wants the latest waits a moment for it; who wants to know when all is counted waits until it is.
-    if (head !== null) await within(question === 'caughtUp' ? null : LIMITS.usageCatchUpMsMax, this.#follower.reach(head))
+    if (head !== null) {
+      const reached = this.#follower.reach(head)
+      await (question === 'caughtUp' ? reached : within(LIMITS.usageCatchUpMsMax, reached))
+    }
     this.#tell([], true)
     this.#next(async () => {
       const answers: Readonly<Record<Question, (asked: never) => Promise<unknown>>> = this.#answers
@@ -124,19 +128,6 @@ export class Bookkeeper {
     this.#toldMs = nowMs
     this.#parts.say({ word: 'progress', progress: this.#follower.progress, crashed })
   }
-}
-
-async function within(ms: number | null, work: Promise<unknown>): Promise<void> {
-  if (ms === null) {
-    await work
-    return
-  }
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([work, late])
-  clearTimeout(timer)
 }
 
 const contentBounds = ({ contentFirstDay, contentTotalBytesMax }: Bounds) => ({

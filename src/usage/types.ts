@@ -158,6 +158,8 @@ export interface Usage {
   readonly contentBytesMax: number
   /** All lines acknowledged by now are in the accounts; or why they are not is in the log. */
   caughtUp(): Promise<void>
+  /** The same within a bound; rejects with STORE_UNAVAILABLE where that cannot be. For whoever must not go on without them. */
+  upToDate(): Promise<void>
   /** From now on follows by itself, and tells of what is settled for requests of a process that crashed. */
   follow(onCrashed?: (charge: CrashedCharge) => void): void
   spentThisMonth(): Promise<readonly SpentRow[]>

@@ -150,6 +150,7 @@ describe('the accounts', () => {
     await scene.pay('req_2', { cost_micro: 9 })
     await scene.counted()
     expect(scene.usage.state()).toMatchObject({ ok: false, lastError: expect.stringContaining('sequence') })
+    await expect(scene.usage.upToDate()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', detail: expect.stringContaining('counted') })
     expect(scene.usage.stillReads('audit-20261120T000000Z-1')).toBe(true)
     expect(await scene.balance('usr_ada')).toBe(1_000_000 - 5)
     expect(scene.said.filter(({ level }) => level === 'error').map(({ message }) => message)).toEqual([

@@ -10,6 +10,7 @@ import { Outbox, openContent, sealContent } from './sealed.ts'
 import { dayOf, firstDayOf } from './tables.ts'
 import { type StartWorker, Thread } from './thread.ts'
 import type { ContentSealer, CrashedCharge, FoundRequest, KeptContent, Retention, Usage, UsageLog, UsageState } from './types.ts'
+import { within } from './within.ts'
 
 export interface UsageParts {
   readonly store: Pick<Store, 'file' | 'db'>
@@ -67,6 +68,14 @@ class Accounts implements Usage {
     } finally {
       clearInterval(slow)
     }
+  }
+
+  async upToDate(): Promise<void> {
+    const head = placeIn(this.#parts.ledger.head())
+    if (!this.#thread.running && (await this.#isCaughtUp())) return
+    const progress = await within(LIMITS.usageUpToDateMsMax, this.#thread.ask('caughtUp', null, head)).catch(notCounted)
+    const why = progress === null ? 'that takes too long' : (progress.gap ?? progress.fault)
+    if (why !== null) notCounted(why)
   }
 
   follow(onCrashed?: (charge: CrashedCharge) => void): void {
@@ -198,6 +207,14 @@ class Accounts implements Usage {
       contentTotalBytesMax: this.#retention.contentTotalBytesMax,
     }
   }
+}
+
+function notCounted(thrown: unknown): never {
+  throw new GatewayError('STORE_UNAVAILABLE', {
+    detail: 'Not all that was used is counted yet, so no account can be opened, closed or deleted now; portcullis status says why',
+    reason: `the accounts are not up to the ledger: ${reasonOf(thrown)}`,
+    cause: thrown,
+  })
 }
 
 /** Without the seal, which is another matter. */

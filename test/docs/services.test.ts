@@ -73,7 +73,7 @@ async function opsRoutes(): Promise<string[]> {
 
 function socketRoutes(): string[] {
   const guard = () => () => new Response()
-  const rooms = { identity: {}, models: { manage: {} }, usage: {} } as unknown as Pick<AdminParts, 'identity' | 'models' | 'usage'> // never called
+  const rooms = { identity: {}, models: { manage: {} }, usage: {}, spending: {} } as unknown as Omit<AdminParts, 'guard' | 'clock'> // never called
   return adminRoutes({ ...rooms, guard, clock: systemClock }).routes.map(({ method, path }) => `${method} /admin/api${path} owner`)
 }
 

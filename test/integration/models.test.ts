@@ -102,7 +102,7 @@ describe('models of a gateway', () => {
       'GET /admin/api/models/:name{.+} stand-in 200',
       'GET /admin/api/models/:name{.+} org/modèle:8b 404',
       'GET /admin/api/models undefined 200',
-      `PATCH /admin/api/endpoints/:name ${id} gpu2 200`,
+      `PATCH /admin/api/endpoints/:name ${id} gpu2 active=false 200`,
       'GET /admin/api/endpoints undefined 200',
       'GET /admin/api/endpoints/:name gpu2 200',
     ])

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { adminRoutes } from '../../src/admin/index.ts'
+import { adminRoutes, spendingOf } from '../../src/admin/index.ts'
 import { buildApp } from '../../src/app.ts'
 import { createCarrier, createSpool, ownerGuard } from '../../src/gate/index.ts'
 import { systemClock } from '../../src/kernel/index.ts'
@@ -85,11 +85,12 @@ function networkRoutes(): Listed[] {
 }
 
 function ownerRoutes(): Listed[] {
-  const { corridor, identity, models, usage } = gate.gateway.house
+  const { corridor, identity, limits, models, usage } = gate.gateway.house
+  const spending = spendingOf({ usage, spent: limits.spent, countsAlong: true })
   return routesOf(
     new Hono().route(
       '/admin/api',
-      adminRoutes({ identity, models, usage, guard: ownerGuard(corridor), clock: systemClock }),
+      adminRoutes({ identity, models, usage, spending, guard: ownerGuard(corridor), clock: systemClock }),
     ) as unknown as Hono<never>,
   ) // as above
 }

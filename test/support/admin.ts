@@ -14,7 +14,11 @@ export interface AdminRecord {
 const OWNER = { tenant: DEFAULT_TENANT, kind: 'person', id: 'owner', user: 'owner', rights: new Set<never>() } as const
 
 /** What a test has no room for. Nothing is asked of it. */
-const ABSENT = { identity: {}, models: { manage: {} } } as unknown as AdminParts
+const ABSENT = {
+  identity: {},
+  models: { manage: {} },
+  spending: { ready: async () => {}, of: () => ({ dayMicro: 0, monthMicro: 0 }) },
+} as unknown as AdminParts
 
 /** The management routes without a socket, behind a guard that lets everybody in, reads the body and writes down what it was told. */
 export function adminOf(rooms: Partial<Omit<AdminParts, 'guard'>>) {

@@ -23,6 +23,7 @@ export interface KeyHouseOptions {
   readonly inFlightMax?: number
   readonly queueMax?: number
   readonly hasher?: Hasher
+  readonly upToDate?: () => Promise<void>
 }
 
 export async function openKeyHouse(options: KeyHouseOptions = {}): Promise<KeyHouse> {
@@ -34,7 +35,13 @@ export async function openKeyHouse(options: KeyHouseOptions = {}): Promise<KeyHo
   const lines: string[] = []
   const write = (fields: object, message: string) => void lines.push(JSON.stringify({ ...fields, message }))
   const log = { lines, warn: write, error: write }
-  const identity = createIdentity({ store, secrets: { hasher, pepper: loadOrCreateKey(join(dir, 'lookup.pepper')) }, clock, log })
+  const identity = createIdentity({
+    store,
+    secrets: { hasher, pepper: loadOrCreateKey(join(dir, 'lookup.pepper')) },
+    clock,
+    log,
+    ...(options.upToDate && { upToDate: options.upToDate }),
+  })
   await identity.load()
   const stop = async () => {
     await identity.close()

@@ -67,7 +67,7 @@ describe('the endpoint routes', () => {
         .map(({ route, before, after }) => [route, before, after]),
     ).toEqual([
       ['/admin/api/endpoints', '', `${made.id} cloud`],
-      ['/admin/api/endpoints/:name', 'cloud', `${made.id} cloud2`],
+      ['/admin/api/endpoints/:name', 'cloud', `${made.id} cloud2 rpm=none key=none active=false`],
       ['/admin/api/endpoints/:name', made.id, `${made.id} cloud2`],
     ])
   })

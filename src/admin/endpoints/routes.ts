@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import type { EndpointInfo, ModelCatalog } from '../../catalog/index.ts'
 import { createEndpointInput, editEndpointInput, isEndpointToTell } from '../../contract/index.ts'
 import { type OwnerAnswer, type OwnerGuard, readInput } from '../../gate/index.ts'
+import { withChanges } from '../changes.ts'
 import { changed, made, ok, pageWanted, reads, type Target, whenLoaded, writes } from '../policy.ts'
 import { presentEndpoint, presentEndpoints } from './present.ts'
 
@@ -33,7 +34,7 @@ export function endpointRoutes({ models, guard: admit }: EndpointRouteParts): Ho
     .patch(
       '/endpoints/:name',
       guard(writes('/endpoints/:name', targetOf), async (c, _principal, body) =>
-        changedEndpoint(await endpoints.edit(nameOf(c), readInput(editEndpointInput, body))),
+        changedEndpoint(await endpoints.edit(nameOf(c), readInput(editEndpointInput, body)), body),
       ),
     )
     .delete(
@@ -48,4 +49,5 @@ const targetOf: Target = (c) => (isEndpointToTell(nameOf(c)) ? nameOf(c) : '[not
 
 /** Names change and are given anew; the id tells which endpoint it was, then and later. */
 const ledgerName = ({ id, name }: EndpointInfo): string => `${id} ${name}`
-const changedEndpoint = (endpoint: EndpointInfo): OwnerAnswer => changed(presentEndpoint(endpoint), ledgerName(endpoint))
+const changedEndpoint = (endpoint: EndpointInfo, body: unknown = null): OwnerAnswer =>
+  changed(presentEndpoint(endpoint), withChanges(ledgerName(endpoint), body))

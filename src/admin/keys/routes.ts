@@ -11,11 +11,14 @@ import {
 import { type OwnerGuard, readInput } from '../../gate/index.ts'
 import type { Identity, KeyInfo } from '../../identity/index.ts'
 import { type Clock, LIMITS } from '../../kernel/index.ts'
+import { withChanges } from '../changes.ts'
 import { changed, made, ok, reads, type Target, whenLoaded, writes } from '../policy.ts'
+import { presentSpent, type Spending } from '../spending.ts'
 import { presentImport, presentKey, presentList, presentNewKey, presentVerdict } from './present.ts'
 
 export interface KeyRouteParts {
   readonly identity: Pick<Identity, 'keys' | 'load'>
+  readonly spending: Spending
   readonly guard: OwnerGuard
   readonly clock: Clock
 }
@@ -23,7 +26,7 @@ export interface KeyRouteParts {
 const DAY_MS = 86_400_000
 
 /** Key management, to be mounted under /admin/api. */
-export function keyRoutes({ identity, guard: admit, clock }: KeyRouteParts): Hono {
+export function keyRoutes({ identity, spending, guard: admit, clock }: KeyRouteParts): Hono {
   const { keys } = identity
   const guard = whenLoaded(identity, admit)
   const changing = (route: string, change: (c: Context, body: unknown) => Promise<KeyInfo>) =>
@@ -38,7 +41,11 @@ export function keyRoutes({ identity, guard: admit, clock }: KeyRouteParts): Hon
     )
     .get(
       '/keys/:id',
-      guard(reads('/keys/:id', targetOf), async (c) => ok(presentKey(keys.show(idOf(c))))),
+      guard(reads('/keys/:id', targetOf), async (c) => {
+        const key = keys.show(idOf(c))
+        await spending.ready()
+        return ok({ ...presentKey(key), ...presentSpent(spending, 'key', key.id) })
+      }),
     )
     .post(
       '/keys',
@@ -66,7 +73,10 @@ export function keyRoutes({ identity, guard: admit, clock }: KeyRouteParts): Hon
     )
     .patch(
       '/keys/:id',
-      changing('/keys/:id', (c, body) => keys.edit(idOf(c), readInput(editKeyInput, body))),
+      guard(writes('/keys/:id', targetOf), async (c, _principal, body) => {
+        const key = await keys.edit(idOf(c), readInput(editKeyInput, body))
+        return changed(presentKey(key), withChanges(key.id, body))
+      }),
     )
     .post(
       '/keys/:id/disable',

@@ -55,7 +55,7 @@ describe('the model routes', () => {
       admin.ledger.filter(({ after, before }) => after !== '' && after !== before).map(({ before, after }) => [before, after]),
     ).toEqual([
       ['', 'org/fast:7b'],
-      ['org/fast:7b', 'modèle'],
+      ['org/fast:7b', 'modèle rpm=none price_in=0 active=false'],
     ])
   })
 

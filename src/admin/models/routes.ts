@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import type { ModelCatalog, ModelInfo } from '../../catalog/index.ts'
 import { createModelInput, editModelInput, modelName } from '../../contract/index.ts'
 import { type OwnerAnswer, type OwnerGuard, readInput } from '../../gate/index.ts'
+import { withChanges } from '../changes.ts'
 import { changed, made, ok, pageWanted, reads, type Target, whenLoaded, writes } from '../policy.ts'
 import { presentModel, presentModels } from './present.ts'
 
@@ -36,7 +37,7 @@ export function modelRoutes({ models: catalog, guard: admit }: ModelRouteParts):
     .patch(
       ONE,
       guard(writes(ONE, targetOf), async (c, _principal, body) =>
-        changedModel(await models.edit(nameOf(c), readInput(editModelInput, body))),
+        changedModel(await models.edit(nameOf(c), readInput(editModelInput, body)), body),
       ),
     )
     .delete(
@@ -49,4 +50,4 @@ const nameOf: Target = (c) => c.req.param('name') ?? ''
 /** What is no name is refused later, but the intent is written before that. */
 const targetOf: Target = (c) => (modelName.safeParse(nameOf(c)).success ? nameOf(c) : '[not a model]')
 
-const changedModel = (model: ModelInfo): OwnerAnswer => changed(presentModel(model), model.name)
+const changedModel = (model: ModelInfo, body: unknown = null): OwnerAnswer => changed(presentModel(model), withChanges(model.name, body))

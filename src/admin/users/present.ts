@@ -1,5 +1,6 @@
-import type { ListUsersAnswer, UserView } from '../../contract/index.ts'
-import type { UserInfo, UserList } from '../../identity/index.ts'
+import type { EditedUserView, ListCreditsAnswer, ListUsersAnswer, UserView } from '../../contract/index.ts'
+import type { CreditList, EditedUser, UserInfo, UserList } from '../../identity/index.ts'
+import { formatMicro } from '../../kernel/index.ts'
 import { maybeMoney, timeText } from '../texts.ts'
 
 export const presentUser = (user: UserInfo): UserView => ({
@@ -19,3 +20,13 @@ export const presentUser = (user: UserInfo): UserView => ({
 })
 
 export const presentUsers = ({ users, next }: UserList): ListUsersAnswer => ({ users: users.map(presentUser), next })
+
+export const presentEdited = (user: EditedUser): EditedUserView => ({
+  ...presentUser(user),
+  ...(user.takenMicro !== undefined && { taken: formatMicro(user.takenMicro) }),
+})
+
+export const presentCredits = ({ credits, next }: CreditList): ListCreditsAnswer => ({
+  credits: credits.map(({ id, timeMs, amountMicro, note }) => ({ id, time: timeText(timeMs), amount: formatMicro(amountMicro), note })),
+  next,
+})

@@ -22,7 +22,11 @@ describe('the user routes', () => {
     const said = { email: 'ada@example.org', organisation: 'Engines', rate: '60/m', concurrency: 3, tokens_per_minute: 9 }
     const made = await add({ ...said, balance: '12.5', budget_day: '1', budget_month: '20.000001' })
     expect(made).toMatchObject({ ...said, balance: '12.50', budget_day: '1.00', budget_month: '20.000001', active: true, keys: 0 })
-    for (const name of ['ada', made.id]) expect(await admin.request('GET', `/admin/api/users/${name}`)).toEqual({ status: 200, body: made })
+    for (const name of ['ada', made.id])
+      expect(await admin.request('GET', `/admin/api/users/${name}`)).toEqual({
+        status: 200,
+        body: { ...made, spent_day: '0.00', spent_month: '0.00' },
+      })
     expect(listUsersAnswer.strict().parse((await admin.request('GET', '/admin/api/users')).body)).toEqual({ users: [made], next: null })
     const edited = await admin.request('PATCH', '/admin/api/users/ada', { name: 'zo\u00eb', rate: null, email: null })
     expect(edited).toMatchObject({ status: 200, body: { ...made, name: 'zo\u00eb', rate: null, email: null } })
@@ -37,7 +41,7 @@ describe('the user routes', () => {
         .map(({ route, before, after }) => [route, before, after]),
     ).toEqual([
       ['/admin/api/users', '', `${made.id} ada 12.50`],
-      ['/admin/api/users/:name', 'ada', `${made.id} zo\u00eb`],
+      ['/admin/api/users/:name', 'ada', `${made.id} zo\u00eb rate=none email=none`],
       ['/admin/api/users/:name/credit', 'zo\u00eb', `${made.id} zo\u00eb -2.50`],
       ['/admin/api/users/:name', 'zo\u00eb', `${made.id} zo\u00eb`],
     ])

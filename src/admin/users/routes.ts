@@ -1,20 +1,27 @@
 import { type Context, Hono } from 'hono'
-import { createUserInput, creditInput, editUserInput, stopUserInput } from '../../contract/index.ts'
+import { createUserInput, creditInput, editUserInput, listCreditsInput, stopUserInput } from '../../contract/index.ts'
 import { type OwnerAnswer, type OwnerGuard, readInput } from '../../gate/index.ts'
 import type { Identity, UserInfo } from '../../identity/index.ts'
 import { formatMicro } from '../../kernel/index.ts'
+import { withChanges } from '../changes.ts'
 import { changed, made, ok, pageWanted, reads, type Target, whenLoaded, writes } from '../policy.ts'
-import { presentUser, presentUsers } from './present.ts'
+import { presentSpent, type Spending } from '../spending.ts'
+import { presentCredits, presentEdited, presentUser, presentUsers } from './present.ts'
 
 export interface UserRouteParts {
   readonly identity: Pick<Identity, 'users' | 'load'>
+  readonly spending: Spending
   readonly guard: OwnerGuard
 }
 
 /** User management, to be mounted under /admin/api. A user is named by name or by id. */
-export function userRoutes({ identity, guard: admit }: UserRouteParts): Hono {
+export function userRoutes({ identity, spending, guard: admit }: UserRouteParts): Hono {
   const { users } = identity
-  const guard = whenLoaded(identity, admit)
+  const load = async () => {
+    await spending.ready() // before users, whose balances it changes
+    await identity.load()
+  }
+  const guard = whenLoaded({ load }, admit)
   return new Hono()
     .get(
       '/users',
@@ -22,7 +29,18 @@ export function userRoutes({ identity, guard: admit }: UserRouteParts): Hono {
     )
     .get(
       '/users/:name',
-      guard(reads('/users/:name', targetOf), async (c) => ok(presentUser(await users.show(nameOf(c))))),
+      guard(reads('/users/:name', targetOf), async (c) => {
+        const user = await users.show(nameOf(c))
+        return ok({ ...presentUser(user), ...presentSpent(spending, 'user', user.id) })
+      }),
+    )
+    .get(
+      '/users/:name/credits',
+      guard(reads('/users/:name/credits', targetOf), async (c) => {
+        const { limit, before } = readInput(listCreditsInput, c.req.query())
+        const page = { ...(limit !== undefined && { limit }), ...(before !== undefined && { before }) }
+        return ok(presentCredits(await users.credits(nameOf(c), page)))
+      }),
     )
     .post(
       '/users',
@@ -34,9 +52,10 @@ export function userRoutes({ identity, guard: admit }: UserRouteParts): Hono {
     )
     .patch(
       '/users/:name',
-      guard(writes('/users/:name', targetOf), async (c, _principal, body) =>
-        changedUser(await users.edit(nameOf(c), readInput(editUserInput, body), stopHow(c))),
-      ),
+      guard(writes('/users/:name', targetOf), async (c, _principal, body) => {
+        const edited = await users.edit(nameOf(c), readInput(editUserInput, body), stopHow(c))
+        return changed(presentEdited(edited), withChanges(ledgerName(edited, edited.takenMicro ?? null), body))
+      }),
     )
     .delete(
       '/users/:name',

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type KeyHouse, openKeyHouse } from '../../../test/support/key-house.ts'
-import type { BalanceChange } from '../index.ts'
+import { type KeyHouse, newKey, openKeyHouse } from '../../../test/support/key-house.ts'
+import { GatewayError } from '../../kernel/index.ts'
+import type { BalanceChange, CreditList } from '../index.ts'
 
 let house: KeyHouse
 let told: BalanceChange[]
@@ -141,5 +142,60 @@ describe('a balance', () => {
       }),
       { seed, numRuns: 40 },
     )
+  })
+})
+
+describe('an account that is opened, closed or deleted', () => {
+  const uncounted = new GatewayError('STORE_UNAVAILABLE', { detail: 'not counted' })
+  let before: () => Promise<void>
+  beforeEach(async () => {
+    await house.close()
+    before = async () => {}
+    house = await openKeyHouse({ upToDate: () => before() })
+  })
+
+  it('waits for what was used before, so that nothing of it is on the account of after', async () => {
+    const { users } = house.identity
+    const { id } = await users.create({ name: 'ada', balance: 10 })
+    before = async () => void (await charge(id, 3))
+    expect(await users.edit('ada', { billed: false })).toMatchObject({ balanceMicro: null, takenMicro: 7 })
+    expect(await users.edit('ada', { billed: true })).toMatchObject({ balanceMicro: 0 })
+    expect(await credits(id)).toEqual([
+      [10, 'opening balance'],
+      [-7, 'no longer billed'],
+    ])
+    expect(await users.edit('ada', { rate: '1/s' })).not.toHaveProperty('takenMicro')
+  })
+
+  it('is left as it is where that cannot be counted', async () => {
+    const { users, keys } = house.identity
+    const { id } = await users.create({ name: 'ada', balance: 10 })
+    await users.create({ name: 'bob' })
+    const { key } = await keys.create(newKey({ user: 'ada' }))
+    before = () => Promise.reject(uncounted)
+    await expect(users.edit('ada', { billed: false })).rejects.toBe(uncounted)
+    expect([await balance(), await credits(id)]).toEqual([10, [[10, 'opening balance']]])
+    await expect(users.delete('ada')).rejects.toBe(uncounted)
+    // Her keys are stopped all the same, also for the next process; and whoever has no account is deleted.
+    await users.delete('bob')
+    house = await house.reopen()
+    expect(await house.identity.users.show('ada')).toMatchObject({ active: false, balanceMicro: 10 })
+    expect(house.identity.keys.show(key.id).state).toBe('disabled')
+    await expect(house.identity.users.show('bob')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+
+  it('tells its credits page by page, newest first, several of one moment too', async () => {
+    const { users } = house.identity
+    await users.create({ name: 'ada', balance: 1 })
+    for (const amount of [2, 3, 4, 5]) await users.credit('ada', amount, `n${amount}`)
+    const seen: number[] = []
+    for (let next: string | null = ''; next !== null; ) {
+      const page: CreditList = await users.credits('ada', { limit: 2, ...(next !== '' && { before: next }) })
+      seen.push(...page.credits.map(({ amountMicro }) => amountMicro))
+      next = page.next
+    }
+    expect(seen.sort()).toEqual([1, 2, 3, 4, 5])
+    const times = (await users.credits('ada')).credits.map(({ timeMs }) => timeMs)
+    expect(times).toEqual([...times].sort((one, other) => other - one))
   })
 })

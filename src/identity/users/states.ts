@@ -34,17 +34,36 @@ export async function deleteUser(house: House, user: UserRecord, { now = false }
   const deletedMs = house.clock.nowMs()
   user.disabledMs ??= deletedMs
   if (now) await cutRunning(house, user)
+  let hindrance: unknown = null
   await written(house, user, async () => {
     stillThere(user)
     user.disabledMs ??= deletedMs
-    await house.userStore.deleteUser(user.id, deletedMs)
-    house.users.delete(user, deletedMs)
-    for await (const record of keysOf(house.ring, user)) {
-      if (record.disabledMs === null) record.setDisabled(deletedMs)
-    }
-    house.balanceChanged({ userId: user.id, kind: 'set', micro: null })
+    hindrance = await uncounted(house, user)
+    // A deletion that has to wait still stops all keys for good.
+    if (hindrance === null) await forGood(house, user, deletedMs)
+    else await house.userStore.editUser(user.id, { disabled_ms: user.disabledMs }, null, deletedMs)
   })
+  if (hindrance !== null) throw hindrance
   return user
+}
+
+/** Why it is not known yet what is in the account of a user who is billed. */
+async function uncounted(house: House, user: UserRecord): Promise<unknown> {
+  const balanceOf = await house.balancesOf([user.id])
+  if (balanceOf(user.id) === null) return null
+  return house.upToDate().then(
+    () => null,
+    (thrown: unknown) => thrown,
+  )
+}
+
+async function forGood(house: House, user: UserRecord, deletedMs: number): Promise<void> {
+  await house.userStore.deleteUser(user.id, deletedMs)
+  house.users.delete(user, deletedMs)
+  for await (const record of keysOf(house.ring, user)) {
+    if (record.disabledMs === null) record.setDisabled(deletedMs)
+  }
+  house.balanceChanged({ userId: user.id, kind: 'set', micro: null })
 }
 
 /** A change that waited for its turn may find that the user was deleted meanwhile. */

@@ -1,6 +1,6 @@
 import { type Kysely, type Selectable, sql, type Transaction, type Updateable } from 'kysely'
 import { GatewayError, MICRO, newCreditId, type UserId } from '../../kernel/index.ts'
-import type { Database, Store, UsersTable } from '../../storage/index.ts'
+import type { CreditsTable, Database, Store, UsersTable } from '../../storage/index.ts'
 import { guarded } from '../guarded.ts'
 
 export type UserRow = Selectable<UsersTable>
@@ -14,6 +14,13 @@ export interface CreditWrite {
   readonly note: string
 }
 
+export type CreditRow = Pick<Selectable<CreditsTable>, 'id' | 'amount_micro' | 'time_ms' | 'note'>
+
+export interface CreditPage {
+  readonly limit: number
+  readonly before?: { readonly timeMs: number; readonly id: string } | undefined
+}
+
 /** An account as it is opened, or closed with all that is in it; null leaves it as it is. */
 export type Billing = 'open' | 'close' | null
 
@@ -22,12 +29,14 @@ export interface UserStore {
   users(take: (rows: readonly UserRow[]) => void): Promise<void>
   balancesOf(ids: readonly UserId[]): Promise<ReadonlyMap<string, number | null>>
   addUser(row: UserRow): Promise<void>
-  /** Says whether an account was opened or closed, which one that is so already is not. */
-  editUser(id: UserId, changes: UserChanges, billing: Billing, timeMs: number): Promise<boolean>
+  /** What an account held when it was opened or closed; null where neither was done, as with one that is so already. */
+  editUser(id: UserId, changes: UserChanges, billing: Billing, timeMs: number): Promise<number | null>
   /** The user and all keys that are not disabled yet, in one step. */
   deleteUser(id: UserId, deletedMs: number): Promise<void>
   /** What it is worth afterwards; CONFLICT for a user who is not billed. */
   credit(credit: CreditWrite): Promise<number>
+  /** The newest first; those before one of them when it is named. */
+  creditsOf(id: UserId, page: CreditPage): Promise<readonly CreditRow[]>
 }
 
 export function createUserStore({ db }: Pick<Store, 'db'>): UserStore {
@@ -39,6 +48,7 @@ export function createUserStore({ db }: Pick<Store, 'db'>): UserStore {
       guarded('a user cannot be written', () => inOneStep(db, (tx) => editUser(tx, { id, changes, billing, timeMs }))),
     deleteUser: (id, deletedMs) => guarded('a user cannot be deleted', () => inOneStep(db, (tx) => deleteUser(tx, id, deletedMs))),
     credit: (credit) => guarded('a credit cannot be written', () => inOneStep(db, (tx) => addCredit(tx, credit))),
+    creditsOf: (id, page) => guarded('credits cannot be read', () => creditsOf(db, id, page)),
   }
 }
 
@@ -63,6 +73,15 @@ async function balancesOf(db: Kysely<Database>, ids: readonly UserId[]): Promise
   return new Map(rows.map(({ id, balance_micro }) => [id, balance_micro]))
 }
 
+async function creditsOf(db: Kysely<Database>, id: UserId, { limit, before }: CreditPage): Promise<readonly CreditRow[]> {
+  let rows = db.selectFrom('credits').select(['id', 'amount_micro', 'time_ms', 'note']).where('user_id', '=', id)
+  if (before !== undefined) {
+    const { timeMs, id: last } = before
+    rows = rows.where(({ or, and, eb }) => or([eb('time_ms', '<', timeMs), and([eb('time_ms', '=', timeMs), eb('id', '<', last)])]))
+  }
+  return rows.orderBy('time_ms', 'desc').orderBy('id', 'desc').limit(limit).execute()
+}
+
 async function addUser(tx: Step, row: UserRow): Promise<void> {
   await tx.insertInto('users').values(row).execute()
   if (row.balance_micro)
@@ -77,18 +96,19 @@ interface UserEdit {
 }
 
 /** A write comes first in each step here: one that begins by reading is refused when another connection writes in between. */
-async function editUser(tx: Step, { id, changes, billing, timeMs }: UserEdit): Promise<boolean> {
+async function editUser(tx: Step, { id, changes, billing, timeMs }: UserEdit): Promise<number | null> {
   const columns: Updateable<UsersTable> = changes
   if (Object.keys(columns).length > 0) await tx.updateTable('users').set(columns).where('id', '=', id).execute()
-  if (billing === 'open')
-    return wasChanged(tx.updateTable('users').set({ balance_micro: 0 }).where('id', '=', id).where('balance_micro', 'is', null))
-  if (billing === 'close') return closeAccount(tx, id, timeMs)
-  return false
+  if (billing === 'open') {
+    const opening = tx.updateTable('users').set({ balance_micro: 0 }).where('id', '=', id).where('balance_micro', 'is', null)
+    return (await wasChanged(opening)) ? 0 : null
+  }
+  return billing === 'close' ? closeAccount(tx, id, timeMs) : null
 }
 
 /** What is taken away is in the account's history like whatever else changed it. */
-async function closeAccount(tx: Step, id: UserId, timeMs: number): Promise<boolean> {
-  const taken = tx
+async function closeAccount(tx: Step, id: UserId, timeMs: number): Promise<number | null> {
+  const closing = tx
     .selectFrom('users')
     .select(({ val }) => [
       val(newCreditId() as string).as('id'), // a column knows no kinds of ids
@@ -99,8 +119,10 @@ async function closeAccount(tx: Step, id: UserId, timeMs: number): Promise<boole
     ])
     .where('id', '=', id)
     .where('balance_micro', '!=', 0)
-  await tx.insertInto('credits').columns(['id', 'user_id', 'amount_micro', 'time_ms', 'note']).expression(taken).execute()
-  return wasChanged(tx.updateTable('users').set({ balance_micro: null }).where('id', '=', id).where('balance_micro', 'is not', null))
+  const columns = ['id', 'user_id', 'amount_micro', 'time_ms', 'note'] as const
+  const taken = await tx.insertInto('credits').columns(columns).expression(closing).returning('amount_micro').executeTakeFirst()
+  const emptied = tx.updateTable('users').set({ balance_micro: null }).where('id', '=', id).where('balance_micro', 'is not', null)
+  return (await wasChanged(emptied)) ? -(taken?.amount_micro ?? 0) : null
 }
 
 const wasChanged = async (update: { executeTakeFirst(): Promise<{ readonly numUpdatedRows: bigint }> }): Promise<boolean> =>
