@@ -41,8 +41,6 @@ export interface Endpoint extends Backend {
   readonly apiRoot: string
   readonly speaks: ReadonlySet<Protocol>
   readonly limits: Allowance
-  /** The same without its rates, for models that have rates of their own. */
-  readonly limitsBesideRates: Allowance
   /** Lower is asked first. */
   readonly priority: number
   /** Whether the models that it lists appear by themselves. */

@@ -1,7 +1,7 @@
 import { asEndpointId, asTenantId, DEFAULT_TENANT, type EndpointId, LIMITS, NO_LIMITS, Secret, type TenantId } from '../../kernel/index.ts'
 import { type Endpoint, PROTOCOLS, type Protocol, protocolsOf } from '../model.ts'
 import { type Deadlines, DIALECTS, type DialectName, type Service } from '../service.ts'
-import { allowanceOf, type OwnLimits, ownLimitsIn, ownLimitsRow, withoutRates } from './own-limits.ts'
+import { allowanceOf, type OwnLimits, ownLimitsIn, ownLimitsRow } from './own-limits.ts'
 import type { EndpointRow } from './store.ts'
 
 /** An endpoint of the store, as people made it: what it is shown by, and what the endpoint that requests go to is made of. */
@@ -81,7 +81,6 @@ export const originOf = (url: string): string => new URL(url).origin
 /** `usable` is false where its key cannot be opened: without it every request would be refused there, or be made in nobody's name. */
 export function endpointOf(record: EndpointRecord, key: Secret | null, usable: boolean): Endpoint {
   const { dialect } = record
-  const limits = allowanceOf(record, 0) // how many at once is the business of its queue
   return Object.freeze({
     ref: record.id,
     tenant: record.tenant,
@@ -93,8 +92,7 @@ export function endpointOf(record: EndpointRecord, key: Secret | null, usable: b
     auth: key && authOf(dialect, key),
     abort: record.abort,
     speaks: new Set(record.speaks ?? protocolsOf(dialect)),
-    limits,
-    limitsBesideRates: withoutRates(limits),
+    limits: allowanceOf(record, 0), // how many at once is the business of its queue
     priority: record.priority,
     discover: record.discover,
     cloudModels: false,
@@ -132,7 +130,6 @@ export function builtinEndpoints(services: readonly Service[]): readonly Endpoin
       abort,
       speaks,
       limits: NO_LIMITS,
-      limitsBesideRates: NO_LIMITS,
       priority: 0,
       discover: true,
       cloudModels: service.allowCloudModels,

@@ -61,15 +61,13 @@ describe('an endpoint', () => {
     house = await house.reopen()
     const limits = { tokensPerMinute: 5_000, budgetDayMicro: 2_500_000, budgetMonthMicro: 40_000_000 }
     expect(endpoints().show('cloud')).toMatchObject({ ...limits, rpm: 60, remote: 'allow', concurrency: 2 })
-    const none = { ...limits, concurrency: 0, rates: [] }
     expect(inMemory('cloud')).toMatchObject({
       remote: 'allow',
       concurrency: 2,
-      limits: { ...none, rates: [{ count: 60, perMs: 60_000 }] },
-      limitsBesideRates: none,
+      limits: { ...limits, concurrency: 0, rates: [{ count: 60, perMs: 60_000 }] },
     })
-    await endpoints().edit('cloud', { remote: 'refuse', tokens_per_minute: null, budget_day: null, budget_month: null })
-    expect(inMemory('cloud')).toMatchObject({ remote: 'refuse', limitsBesideRates: NO_LIMITS })
+    await endpoints().edit('cloud', { remote: 'refuse', rpm: null, tokens_per_minute: null, budget_day: null, budget_month: null })
+    expect(inMemory('cloud')).toMatchObject({ remote: 'refuse', limits: NO_LIMITS })
     for (const name of ['chat', 'tts', 'image', 'whisper']) expect(inMemory(`builtin:${name}`)).toMatchObject({ remote: 'refuse' })
   })
 

@@ -85,9 +85,6 @@ const ownSpending = ({ tokensPerMinute, budgetDayMicro, budgetMonthMicro }: OwnL
   budgetMonthMicro,
 })
 
-/** Where a model has rates of its own they stand in the place of its endpoint's; what else there is at the endpoint holds all the same. */
-export const withoutRates = (limits: Allowance): Allowance => allowance({ ...limits, rates: NO_LIMITS.rates })
-
 function allowance(limits: Allowance): Allowance {
   const { rates, concurrency, tokensPerMinute, budgetDayMicro, budgetMonthMicro } = limits
   const isNone = rates.length === 0 && concurrency === 0 && tokensPerMinute === null && budgetDayMicro === null && budgetMonthMicro === null
