@@ -14,7 +14,7 @@ import {
 import { type Clock, DEFAULT_TENANT, GatewayError, isKey, type KeyPrincipal, LIMITS, type Principal, Slots } from '../kernel/index.ts'
 import { type Hold, NO_HOLD } from '../limits/index.ts'
 import { billOf, expectedOf } from './bill.ts'
-import { KeptContent } from './content.ts'
+import { type Kept, KeptContent } from './content.ts'
 import { intentOf, outcomeOf, refusalOf } from './entries.ts'
 import { limitHeaders } from './limit-headers.ts'
 import { type Demand, type Ended, type Policy, Visit } from './visit.ts'
@@ -39,7 +39,7 @@ export interface CorridorParts {
 
 export interface Contents {
   readonly bytesMax: () => number
-  keep(content: { readonly request: string; readonly prompt: Buffer; readonly answer: Buffer }): void
+  keep(content: Kept & { readonly request: string }): void
 }
 
 /** Told of every request that begins and ends; metrics are made of it. */
@@ -111,7 +111,7 @@ export function createCorridor(parts: CorridorParts): Corridor {
     const totalMs = clock.monoMs() - envelope.startedMs
     ledger.outcome(outcomeOf(visit, end, bill, totalMs))
     observer.ended(visit, end, totalMs)
-    if (visit.content !== null) contents?.keep({ request: envelope.id, prompt: visit.content.prompt, answer: visit.content.answer })
+    if (visit.content !== null) contents?.keep({ request: envelope.id, ...visit.content.all() })
   }
 
   function whoAreYou(visit: Visit): Principal | Promise<Principal> {
