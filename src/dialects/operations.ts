@@ -34,12 +34,13 @@ export interface PictureJob {
   readonly prompt: string
   readonly negativePrompt: string
   readonly n: number
-  readonly width: number
-  readonly height: number
-  readonly steps: number
-  readonly cfgScale: number
-  readonly seed: number
-  readonly sampler: string
+  /** Null leaves the choice to the dialect, here and below. */
+  readonly size: { readonly width: number; readonly height: number } | null
+  readonly quality: string | null
+  readonly steps: number | null
+  readonly cfgScale: number | null
+  readonly seed: number | null
+  readonly sampler: string | null
   /** Null draws with whatever is loaded. */
   readonly checkpoint: string | null
   readonly taskId: string
@@ -47,7 +48,7 @@ export interface PictureJob {
   readonly format: string | null
   readonly asUrl: boolean
   readonly streams: boolean
-  readonly original: { readonly image: Buffer; readonly mask: Buffer | null; readonly strength: number } | null
+  readonly original: { readonly image: Buffer; readonly mask: Buffer | null; readonly strength: number | null } | null
 }
 
 /** The caller's recording, streaming in or put aside on disk. */

@@ -3,13 +3,20 @@ export { answer, jsonAnswer } from './answer.ts'
 export { type BodyNames, readJudged } from './bodies.ts'
 export { type CarriageEnd, type Carrier, createCarrier, type LifeWords } from './carry/index.ts'
 export {
+  cleanName,
+  cleanType,
   createSpool,
   type FormAudio,
   FormReader,
   formAudio,
+  formEndedEarly,
+  formParser,
+  invalidForm,
   readInput,
   refuseKeyInUrl,
   type Spool,
+  tooLongField,
+  tooManyParts,
   transcriptionOf,
   wantForm,
 } from './faces/index.ts'

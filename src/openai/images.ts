@@ -1,30 +1,46 @@
 import type { Model } from '../catalog/index.ts'
 import { type OpenaiImageInput, openaiEditInput, openaiImageInput } from '../contract/index.ts'
-import { type FormFilePart, operationOf, type PictureJob, passesThrough, passForm, passPlan } from '../dialects/index.ts'
+import {
+  countedPictures,
+  type FormFilePart,
+  operationOf,
+  type PictureJob,
+  passesThrough,
+  passForm,
+  passPlan,
+} from '../dialects/index.ts'
 import { readInput, type Visit, wantForm } from '../gate/index.ts'
 import { readBody, type Share } from '../http/index.ts'
 import { GatewayError, LIMITS } from '../kernel/index.ts'
 import { readV1 } from './body.ts'
 import { findImageModel } from './find-model.ts'
+import { isTrue, mediaLifeOf } from './life.ts'
 import type { FaceParts, Prepare } from './parts.ts'
 import { parseForm, type WholeForm } from './whole-form.ts'
 
 /** `POST /v1/images/generations`. */
-export function prepareImages({ models, clock }: FaceParts): Prepare {
+export function prepareImages({ models, clock, heartbeatMs }: FaceParts): Prepare {
   return async (visit, room) => {
     const body = await readV1(visit, room, LIMITS.imageBodyBytesMax)
     const model = findImageModel(models, visit.principal, body.fields.model, 'images')
     visit.model = model.name
-    demandImages(visit, model, body.fields.n)
+    const wanted = demandImages(visit, model, body.fields.n)
     return {
       model,
       protocol: 'images',
       planAt({ endpoint, upstream }, { options }) {
         if (passesThrough(endpoint.dialect)) {
-          return {
-            ...passPlan({ protocol: 'images', endpoint, mayManage: false, body, upstream, name: model.name, options, headers: {} }),
-            units: imagesOf(body.fields.n),
-          }
+          const passing = {
+            protocol: 'images',
+            endpoint,
+            mayManage: false,
+            body,
+            upstream,
+            name: model.name,
+            options,
+            headers: {},
+          } as const
+          return countedPictures(passPlan(passing), wanted)
         }
         const input = readInput(openaiImageInput, { ...options, ...body.fields })
         return operationOf(
@@ -32,43 +48,44 @@ export function prepareImages({ models, clock }: FaceParts): Prepare {
           'pictures',
         )(jobOf(input, visit, { checkpoint: upstream, nowMs: clock.nowMs(), original: null }))
       },
-      life: null,
+      life: body.fields.stream === true ? mediaLifeOf('images', { models, model, heartbeatMs }, visit) : null,
     }
   }
 }
 
 /** `POST /v1/images/edits`: a form with pictures, which a backend wants as base64, so it is read whole. */
-export function prepareEdits({ models, clock }: FaceParts): Prepare {
+export function prepareEdits({ models, clock, heartbeatMs }: FaceParts): Prepare {
   return async (visit, room) => {
     const form = await readForm(visit, room)
     const fields: Record<string, unknown> = Object.fromEntries(form.fields)
     const model = findImageModel(models, visit.principal, fields.model, 'edits')
     visit.model = model.name
-    demandImages(visit, model, fields.n)
+    const wanted = demandImages(visit, model, fields.n)
     return {
       model,
       protocol: 'edits',
       planAt({ endpoint, upstream }, { options }) {
         if (passesThrough(endpoint.dialect)) {
           const plan = passForm({ protocol: 'edits', root: endpoint.apiRoot, fields: form.fields, upstream, name: model.name }, form.files)
-          return { ...plan, units: imagesOf(fields.n) }
+          return countedPictures(plan, wanted)
         }
         const { strength, ...input } = readInput(openaiEditInput, { ...options, ...fields })
-        const original = { ...picturesIn(form.files), strength: strength ?? STRENGTH }
+        const original = { ...picturesIn(form.files), strength: strength ?? null }
         return operationOf(endpoint.dialect, 'pictures')(jobOf(input, visit, { checkpoint: upstream, nowMs: clock.nowMs(), original }))
       },
-      life: null,
+      life: isTrue(fields.stream) ? mediaLifeOf('edits', { models, model, heartbeatMs }, visit) : null,
     }
   }
 }
 
-const STRENGTH = 0.75
+/** What the gate reads of a form, or judges by. */
+const SAID_ONCE: ReadonlySet<string> = new Set(['model', ...Object.keys(openaiEditInput.shape)])
 
 async function readForm(visit: Visit, room: Share): Promise<WholeForm> {
   wantForm(visit.envelope)
   const bytes = await readBody(visit.envelope, LIMITS.imageBodyBytesMax, room)
   visit.held(bytes.length)
-  return parseForm(bytes, visit.envelope.headers.contentType)
+  return parseForm(bytes, visit.envelope.headers.contentType, SAID_ONCE)
 }
 
 function picturesIn(files: readonly FormFilePart[]): { image: Buffer; mask: Buffer | null } {
@@ -81,20 +98,20 @@ function picturesIn(files: readonly FormFilePart[]): { image: Buffer; mask: Buff
 }
 
 const COUNT_MAX = 10
-const imagesOf = (n: unknown): { images: number } => {
-  const count = Number(n ?? 1)
-  return { images: Number.isInteger(count) && count >= 1 ? Math.min(count, COUNT_MAX) : 1 }
+
+/** How many pictures are asked for, whoever is to make them: what they cost is reserved before. A form says it as a text. */
+function countOf(n: unknown): number {
+  const count = typeof n === 'string' && /^\d{1,2}$/.test(n) ? Number(n) : (n ?? 1)
+  if (typeof count === 'number' && Number.isInteger(count) && count >= 1 && count <= COUNT_MAX) return count
+  throw new GatewayError('BODY_INVALID', { detail: `n: must be a whole number from 1 to ${COUNT_MAX}`, hints: { param: 'n' } })
 }
 
-function demandImages(visit: Visit, model: Model, n: unknown): void {
-  visit.demand = { model, price: model.price, least: NOTHING, most: imagesOf(n) }
+function demandImages(visit: Visit, model: Model, n: unknown): number {
+  const images = countOf(n)
+  visit.demand = { model, price: model.price, least: NOTHING, most: { images } }
+  return images
 }
 const NOTHING = Object.freeze({}) // a picture that was not made costs nothing
-
-const STEPS: Readonly<Record<string, number>> = { low: 12, high: 35, hd: 35 }
-const STEPS_USUAL = 20
-const SIDE_USUAL = 512
-const SCALE_USUAL = 7
 
 type Rest = Pick<PictureJob, 'checkpoint' | 'nowMs' | 'original'>
 
@@ -102,12 +119,12 @@ const jobOf = (input: OpenaiImageInput, { envelope }: Visit, rest: Rest): Pictur
   prompt: input.prompt,
   negativePrompt: input.negative_prompt ?? '',
   n: input.n ?? 1,
-  width: input.size?.width ?? SIDE_USUAL,
-  height: input.size?.height ?? SIDE_USUAL,
-  steps: input.steps ?? STEPS[input.quality ?? ''] ?? STEPS_USUAL,
-  cfgScale: input.cfg_scale ?? SCALE_USUAL,
-  seed: input.seed ?? -1,
-  sampler: input.sampler ?? 'Euler a',
+  size: input.size ?? null,
+  quality: input.quality ?? null,
+  steps: input.steps ?? null,
+  cfgScale: input.cfg_scale ?? null,
+  seed: input.seed ?? null,
+  sampler: input.sampler ?? null,
   taskId: envelope.id,
   format: input.output_format ?? null,
   asUrl: input.response_format === 'url',

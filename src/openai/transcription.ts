@@ -1,9 +1,10 @@
 import type { Place, Protocol } from '../catalog/index.ts'
-import { heardSeconds, operationOf, type Plan, passesThrough, passTranscription } from '../dialects/index.ts'
+import { heardSeconds, operationOf, type Plan, passesThrough, passTranscription, refuseRemoteFields } from '../dialects/index.ts'
 import { type FormAudio, FormReader, formAudio, refuseKeyInUrl, transcriptionOf, type Visit, wantForm } from '../gate/index.ts'
 import { Upload } from '../http/index.ts'
 import { GatewayError, LIMITS } from '../kernel/index.ts'
 import { findModel } from './find-model.ts'
+import { isTrue, mediaLifeOf } from './life.ts'
 import type { FaceParts, Prepare } from './parts.ts'
 
 const FILE_PARTS: ReadonlySet<string> = new Set(['file'])
@@ -11,7 +12,7 @@ const FILE_PARTS: ReadonlySet<string> = new Set(['file'])
 const OPTIONS = { model: 'model', language: 'language', prompt: 'prompt', temperature: 'temperature', response_format: 'response_format' }
 
 /** `POST /v1/audio/transcriptions` and `/v1/audio/translations`. */
-export function prepareTranscription(protocol: 'transcriptions' | 'translations', { models, spool }: FaceParts): Prepare {
+export function prepareTranscription(protocol: 'transcriptions' | 'translations', { models, spool, heartbeatMs }: FaceParts): Prepare {
   return async (visit) => {
     wantForm(visit.envelope)
     const form = openForm(visit)
@@ -25,7 +26,7 @@ export function prepareTranscription(protocol: 'transcriptions' | 'translations'
       model,
       protocol,
       planAt: (place) => planOf(visit, protocol, { ...heard, form, model: model.name }, place),
-      life: null,
+      life: asksStream(form) ? mediaLifeOf(protocol, { models, model, heartbeatMs }, visit) : null,
     }
   }
 }
@@ -52,6 +53,10 @@ function planOf(visit: Visit, protocol: Protocol, { form, audio, model: name }: 
     const fields = [...Object.entries(form.options.values()), ...form.others]
     return passTranscription({ protocol, root: endpoint.apiRoot, fields, upstream, name }, audio)
   }
+  if (asksStream(form)) {
+    const detail = 'stream: this transcription backend tells nothing before all is done; leave it out'
+    throw new GatewayError('BODY_INVALID', { detail, hints: { param: 'stream' } })
+  }
   const words = form.others.some(([field, value]) => field.startsWith('timestamp_granularities') && value === 'word')
   if (words)
     throw new GatewayError('BODY_INVALID', { detail: 'timestamp_granularities: this backend tells the times of segments, not of words' })
@@ -60,5 +65,7 @@ function planOf(visit: Visit, protocol: Protocol, { form, audio, model: name }: 
   refuseKeyInUrl(visit.envelope, [plan.request.path]) // some backends take what was a field of the form in their URL
   return plan
 }
+
+const asksStream = ({ others }: FormReader): boolean => others.some(([field, value]) => field === 'stream' && isTrue(value))
 
 const TASKS: Readonly<Partial<Record<Protocol, 'transcribe' | 'translate'>>> = { translations: 'translate' }

@@ -1,4 +1,4 @@
-import { GatewayError } from '../../kernel/index.ts'
+import { GatewayError, own } from '../../kernel/index.ts'
 import { backendFault, isRecord, jsonOf, rubbish } from '../fault.ts'
 import type { Operations, PictureJob } from '../operations.ts'
 import type { LocalAnswer, Plan, WholeAnswer } from '../plan.ts'
@@ -10,18 +10,19 @@ import { interruptOf } from './task.ts'
 export const pictures: Pick<Operations, 'pictures'> = {
   pictures(job) {
     refuseWhatItCannot(job)
-    const { prompt, negativePrompt, n, width, height, steps, cfgScale, seed, sampler, checkpoint, taskId, original } = job
+    const { prompt, negativePrompt, n, size, cfgScale, seed, sampler, checkpoint, taskId, original } = job
+    const steps = stepsOf(job)
     const wanted = {
       prompt,
       negative_prompt: negativePrompt,
       batch_size: n,
       n_iter: 1,
-      width,
-      height,
+      width: size?.width ?? SIDE_USUAL,
+      height: size?.height ?? SIDE_USUAL,
       steps,
-      cfg_scale: cfgScale,
-      seed,
-      sampler_name: sampler,
+      cfg_scale: cfgScale ?? SCALE_USUAL,
+      seed: seed ?? ANY_SEED,
+      sampler_name: sampler ?? SAMPLER_USUAL,
       force_task_id: taskId,
       ...(checkpoint !== null && { override_settings: { sd_model_checkpoint: checkpoint } }),
       ...(original !== null && fromOriginal(original)),
@@ -31,15 +32,25 @@ export const pictures: Pick<Operations, 'pictures'> = {
       request: jsonRequest(`/sdapi/v1/${original === null ? 'txt2img' : 'img2img'}`, wanted),
       fault: backendFault,
       interrupt: interruptOf(taskId),
-      reshape: answerOf(job),
+      reshape: answerOf(job, steps),
     }
     return plan
   },
 }
 
+const SIDE_USUAL = 512
+const SCALE_USUAL = 7
+const ANY_SEED = -1
+const SAMPLER_USUAL = 'Euler a'
+const STRENGTH_USUAL = 0.75
+const STEPS_USUAL = 20
+const STEPS: Readonly<Record<string, number>> = { low: 12, high: 35, hd: 35 }
+
+const stepsOf = ({ steps, quality }: PictureJob): number => steps ?? own(STEPS, quality ?? '') ?? STEPS_USUAL
+
 function fromOriginal({ image, mask, strength }: NonNullable<PictureJob['original']>) {
   const masked = mask === null ? {} : { mask: mask.toString('base64'), inpainting_mask_invert: 1 } // OpenAI redraws what is transparent, A1111 what is not
-  return { init_images: [image.toString('base64')], denoising_strength: strength, ...masked }
+  return { init_images: [image.toString('base64')], denoising_strength: strength ?? STRENGTH_USUAL, ...masked }
 }
 
 function refuseWhatItCannot({ format, asUrl, streams }: PictureJob): void {
@@ -50,7 +61,7 @@ function refuseWhatItCannot({ format, asUrl, streams }: PictureJob): void {
 }
 
 const answerOf =
-  ({ n, steps, nowMs }: PictureJob) =>
+  ({ n, nowMs }: PictureJob, steps: number) =>
   ({ body }: WholeAnswer): LocalAnswer => {
     const made = jsonOf(body.toString('utf8'))
     const all =

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
-import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy'
+import type { BusboyFileStream, BusboyInstance } from '@fastify/busboy'
 import { clip, GatewayError, LIMITS } from '../../kernel/index.ts'
+import { cleanName, cleanType, formEndedEarly, formParser, invalidForm, tooLongField, tooManyParts } from './form-parts.ts'
 import { UNKNOWN_FIELD, unknownField } from './input.ts'
 import { Options } from './options.ts'
 
@@ -65,11 +66,11 @@ export class FormReader {
     this.#parser
       .on('file', (name, stream, filename, _encoding, type) => this.#onFile(name, stream, filename, type))
       .on('field', (name, value, _nameCut, valueCut) => this.#onField(name, value, valueCut))
-      .on('partsLimit', () => this.#fail(tooMany()))
-      .on('fieldsLimit', () => this.#fail(tooMany()))
-      .on('error', () => this.#fail(endedEarly()))
+      .on('partsLimit', () => this.#fail(tooManyParts()))
+      .on('fieldsLimit', () => this.#fail(tooManyParts()))
+      .on('error', () => this.#fail(formEndedEarly()))
       .on('finish', () => this.#onFinish())
-    source.on('error', (error) => this.#fail(error instanceof GatewayError ? error : endedEarly()))
+    source.on('error', (error) => this.#fail(error instanceof GatewayError ? error : formEndedEarly()))
     source.pipe(this.#parser)
   }
 
@@ -103,14 +104,14 @@ export class FormReader {
       return
     }
     this.#file = stream
-    this.#begin({ stream, filename: cleanName(filename), contentType: cleanType(type) })
+    this.#begin({ stream, filename: cleanName(filename, 'audio'), contentType: cleanType(type) })
   }
 
   #wrongFile(part: string): GatewayError | null {
     const { fileParts } = this.#rules
     if (!fileParts.has(part))
-      return invalid(`${clip(part, LIMITS.nameCharsMax)}: the file must be the part ${names(fileParts)}`, 'a file of another name')
-    return this.#file === null ? null : invalid('There are two files in this form; send one')
+      return invalidForm(`${clip(part, LIMITS.nameCharsMax)}: the file must be the part ${names(fileParts)}`, 'a file of another name')
+    return this.#file === null ? null : invalidForm('There are two files in this form; send one')
   }
 
   #onField(spelled = '', value: string, cut: boolean): void {
@@ -127,15 +128,15 @@ export class FormReader {
       this.others.push([spelled, value])
       return null
     }
-    if (name === undefined) return invalid(unknownField(spelled, [...fileParts, ...Object.keys(options)]), UNKNOWN_FIELD)
-    if (cut) return invalid(`${spelled}: is longer than ${LIMITS.formFieldBytesMax} bytes`)
+    if (name === undefined) return invalidForm(unknownField(spelled, [...fileParts, ...Object.keys(options)]), UNKNOWN_FIELD)
+    if (cut) return tooLongField(spelled)
     return this.#file !== null && this.optionsCameFirst ? tooLate(spelled) : this.options.add(spelled, name, value)
   }
 
   #onFinish(): void {
     if (this.#closed) return
     if (this.#file === null) {
-      this.#fail(invalid(`There is no file in this form; send it as the part ${names(this.#rules.fileParts)}`))
+      this.#fail(invalidForm(`There is no file in this form; send it as the part ${names(this.#rules.fileParts)}`))
       return
     }
     this.#closed = true
@@ -146,42 +147,17 @@ export class FormReader {
 const OTHER_NAME = /^[a-z][a-z0-9_]{0,63}(?:\[[a-z0-9_]{0,63}\]){0,3}$/
 const OTHERS_MAX = 32
 
-function parserFor(contentType: string, { options, keepsOthers }: FormRules): BusboyInstance {
-  try {
-    return new Busboy({
-      headers: { 'content-type': contentType },
-      fileHwm: BUFFERED_BYTES,
-      limits: {
-        fieldSize: LIMITS.formFieldBytesMax,
-        fields: Object.keys(options).length + (keepsOthers ? OTHERS_MAX : 0),
-        parts: LIMITS.formPartsMax,
-        headerPairs: PART_HEADERS_MAX,
-        headerSize: PART_HEADER_BYTES_MAX,
-      },
-      // `curl -F file=<x.wav` sends a file without its name.
-      isPartAFile: (name, _type, filename) => filename !== undefined || (name !== undefined && FILE_NAMES.has(name)),
-    })
-  } catch {
-    throw new GatewayError('BODY_INVALID', { detail: 'The Content-Type of this form has no boundary, so its parts cannot be told apart' })
-  }
-}
+const parserFor = (contentType: string, { options, keepsOthers }: FormRules): BusboyInstance =>
+  formParser(contentType, {
+    fileHwm: BUFFERED_BYTES,
+    fields: Object.keys(options).length + (keepsOthers ? OTHERS_MAX : 0),
+    // `curl -F file=<x.wav` sends a file without its name.
+    isPartAFile: (name, _type, filename) => filename !== undefined || (name !== undefined && FILE_NAMES.has(name)),
+  })
 
 const FILE_NAMES = new Set(['file', 'audio_file', 'audio'])
-const PART_HEADERS_MAX = 32
-const PART_HEADER_BYTES_MAX = 8 * 1024
 
-const invalid = (detail: string, reason: string = detail): GatewayError => new GatewayError('BODY_INVALID', { detail, reason })
-const tooMany = (): GatewayError => invalid('There are more parts in this form than it can have options')
-const endedEarly = (): GatewayError =>
-  new GatewayError('BODY_INCOMPLETE', { detail: 'The form ended before its last boundary', reason: 'a form without its last boundary' })
 const tooLate = (name: string): GatewayError =>
-  invalid(`${name}: came after the file, when that was on its way already; put all options before the file, or in the query`)
+  invalidForm(`${name}: came after the file, when that was on its way already; put all options before the file, or in the query`)
 
 const names = (parts: ReadonlySet<string>): string => [...parts].join(' or ')
-
-/** The end of a file name, where its kind is told. */
-const cleanName = (filename: string | undefined): string =>
-  (filename ?? '').replaceAll(/\p{Cc}/gu, '').slice(-LIMITS.nameCharsMax) || 'audio'
-
-/** The parser says text/plain where a part says nothing. */
-const cleanType = (type: string): string => (/^(?!text\/)[\w.+-]+\/[\w.+-]+$/.test(type) ? type : 'application/octet-stream')

@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type StandIns, startStandIns } from '../../src/demo/index.ts'
+import { call } from '../support/caller.ts'
+import { delayed, json } from '../support/hostile.ts'
+import { ask, FORM_TYPE, formBytes, toneWav } from '../support/media.ts'
+import { type OpenaiBackend, PNG, sse } from '../support/openai-backend.ts'
+import { openV1Scene, type V1Scene } from '../support/v1-scene.ts'
+
+const MICRO = 1_000_000
+const BEAT = ': keep-alive\n\n'
+const PRICED = { capability: 'image', unit: 'image', price_out: MICRO } as const
+let scene: V1Scene
+let one: OpenaiBackend
+let standIns: StandIns
+beforeAll(async () => {
+  standIns = await startStandIns({ imageStepMs: 0, whisperMs: 0 })
+  scene = await openV1Scene({ HEARTBEAT: '200ms' })
+  one = await scene.endpoint('one')
+  const { endpoints } = scene.gate.gateway.house.models.manage
+  await endpoints.create({ name: 'asr', url: standIns.whisper.url, dialect: 'asr' })
+  await endpoints.create({ name: 'a1111', url: standIns.image.url, dialect: 'a1111' })
+  await scene.model('brush', ['one'], PRICED)
+  await scene.model('known', [], { ...PRICED, endpoints: [{ endpoint: 'one', upstream: 'brush-xl' }] })
+  await scene.model('mixed', [], {
+    ...PRICED,
+    endpoints: [
+      { endpoint: 'one', upstream: 'mixed' },
+      { endpoint: 'a1111', upstream: null },
+    ],
+  })
+  await scene.model('ears', ['one'], { capability: 'transcription' })
+  await scene.model('whole', [], { capability: 'transcription', endpoints: [{ endpoint: 'asr', upstream: null }] })
+})
+afterAll(async () => {
+  await scene.close()
+  await standIns.close()
+})
+beforeEach(() => one.forget())
+
+const draw = (body: object) =>
+  call(scene.gate.port, { path: '/v1/images/generations', key: scene.key, body: { model: 'brush', prompt: 'a gate', ...body } })
+const form = (path: string, parts: Parameters<typeof formBytes>[0]) =>
+  ask(scene.gate.port, { path, key: scene.key, body: formBytes(parts), headers: { 'content-type': FORM_TYPE } })
+const edit = (parts: Parameters<typeof formBytes>[0]) => form('/v1/images/edits', [['prompt', 'x'], ...parts, ['image', PNG]])
+const hear = (model: string, more: Parameters<typeof formBytes>[0] = []) =>
+  form('/v1/audio/transcriptions', [['model', model], ...more, ['file', toneWav()]])
+const last = async () => (await scene.gate.outcomes()).at(-1)
+
+describe('how many pictures are asked for', () => {
+  it.each([0, -1, 11, 1.5, '11', '', 'two', '1e1', true, [1], {}])('%j is refused, and nothing is sent', async (n) => {
+    const { status, body } = await draw({ n })
+    expect([status, JSON.parse(body).error.param]).toEqual([400, 'n'])
+    if (typeof n !== 'number' && typeof n !== 'string') return
+    expect(
+      (
+        await edit([
+          ['model', 'brush'],
+          ['n', String(n)],
+        ])
+      ).json(),
+    ).toMatchObject({ error: { param: 'n' } })
+    expect(one.asked).toHaveLength(0)
+  })
+
+  it.each([
+    ['n', '1', '10'],
+    ['n', '2', '2'],
+    ['model', 'brush', 'known'],
+    ['prompt', 'x', 'y'],
+    ['size', '64x64', '512x512'],
+    ['response_format', 'b64_json', 'url'],
+  ])('a form that says %s twice is refused', async (name, first, second) => {
+    const parts = name === 'model' ? [] : [['model', 'brush'] as const]
+    const { status, text } = await edit([...parts, [name, first], [name, second]])
+    expect([status, text]).toEqual([400, expect.stringContaining(`${name}: is said twice`)])
+    expect(one.asked).toHaveLength(0)
+  })
+
+  it.each(['brush', 'known'])('costs what came of them (%s)', async (model) => {
+    expect((await draw({ model, n: 3 })).status).toBe(200)
+    expect(await last()).toMatchObject({ units: { images: 3 }, cost_micro: 3 * MICRO })
+    one.behave(json({ created: 1, data: [{ b64_json: 'AAAA' }], usage: { input_tokens: 5, output_tokens: 50, total_tokens: 55 } }))
+    expect((await draw({ model, n: 3 })).status).toBe(200)
+    expect(await last()).toMatchObject({ units: { images: 1, tokens_out: 50 }, cost_micro: MICRO })
+  })
+})
+
+describe('media that are asked for as a stream', () => {
+  const pictures = sse([{ type: 'image_generation.completed', b64_json: 'AAAA' }])
+  const beats = (body: string): number => body.split(BEAT).length - 1
+
+  it('has signs of life while nothing is there yet', async () => {
+    one.behave(delayed(600, pictures))
+    const drawn = await draw({ stream: true, n: 1 })
+    expect([drawn.status, beats(drawn.body) >= 2]).toEqual([200, true])
+    expect(drawn.body).toContain('image_generation.completed')
+    expect(await last()).toMatchObject({ units: { images: 1 }, cost_micro: MICRO })
+    one.behave(delayed(600, sse([{ type: 'transcript.text.done', text: 'hi' }])))
+    const heard = await hear('ears', [['stream', 'true']])
+    expect([beats(heard.text) >= 2, heard.text.includes('transcript.text.done')]).toEqual([true, true])
+    one.behave(delayed(600, sse([{ type: 'image_edit.completed', b64_json: 'AAAA' }])))
+    expect(
+      beats(
+        (
+          await edit([
+            ['model', 'brush'],
+            ['stream', 'true'],
+          ])
+        ).text,
+      ),
+    ).toBeGreaterThanOrEqual(2)
+  })
+
+  it('has none where an answer may be whole, or was not asked for as a stream', async () => {
+    one.behave(delayed(600, pictures))
+    expect(beats((await draw({ model: 'mixed', stream: true })).body)).toBe(0)
+    expect(beats((await draw({ stream: false })).body)).toBe(0)
+  })
+
+  it('is refused, with a sentence, where it cannot come as one', async () => {
+    const heard = await hear('whole', [['stream', 'true']])
+    expect([heard.status, heard.json()]).toMatchObject([
+      400,
+      { error: { param: 'stream', message: expect.stringContaining('leave it out') } },
+    ])
+    expect((await hear('whole', [['stream', 'false']])).status).toBe(200)
+  })
+})
