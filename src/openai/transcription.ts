@@ -1,5 +1,5 @@
 import type { Place, Protocol } from '../catalog/index.ts'
-import { heardSeconds, operationOf, type Plan, passesThrough, passTranscription, refuseRemoteFields } from '../dialects/index.ts'
+import { heardSeconds, operationOf, type Plan, passesThrough, passTranscription } from '../dialects/index.ts'
 import { type FormAudio, FormReader, formAudio, refuseKeyInUrl, transcriptionOf, type Visit, wantForm } from '../gate/index.ts'
 import { Upload } from '../http/index.ts'
 import { GatewayError, LIMITS } from '../kernel/index.ts'
