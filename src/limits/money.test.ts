@@ -195,6 +195,8 @@ describe('a balance', () => {
   const key = keyOf('a', {}, ada())
   const refused = { code: 'BALANCE_EXHAUSTED', status: 402, detail: expect.stringContaining('The balance of user ada does not cover') }
 
+  const held = { code: 'CONCURRENCY_LIMITED', status: 429, detail: expect.stringContaining('held by requests in flight') }
+
   it('is nobody’s who is not billed', async () => {
     expect(limits.accounts.of('usr_ada')).toBe(null)
     limits.accounts.add('usr_ada', 5)
@@ -207,8 +209,9 @@ describe('a balance', () => {
     limits.accounts.set('usr_ada', 100)
     const hold = await admitted(key, 70)
     expect([limits.accounts.of('usr_ada'), reservedOfAda()]).toEqual([100, 70])
-    await expect(admitted(key, 31)).rejects.toMatchObject(refused)
-    await expect(admitted(keyOf('b', {}, ada()), 31)).rejects.toMatchObject(refused)
+    await expect(admitted(key, 31)).rejects.toMatchObject(held)
+    await expect(admitted(keyOf('b', {}, ada()), 31)).rejects.toMatchObject(held)
+    await expect(admitted(key, 101)).rejects.toMatchObject(refused)
     await admitted(key, 30)
     hold.settle({ tokens: 0, costMicro: 65 })
     hold.settle({ tokens: 0, costMicro: 65 })
@@ -247,7 +250,7 @@ describe('a balance', () => {
     expect(limits.accounts.of('usr_ada')).toBe(null)
     one.settle({ tokens: 0, costMicro: 60 })
     limits.accounts.set('usr_ada', 40)
-    await expect(admitted(key, 21)).rejects.toMatchObject(refused)
+    await expect(admitted(key, 21)).rejects.toMatchObject(held)
     two.settle({ tokens: 0, costMicro: 20 })
     expect([limits.accounts.of('usr_ada'), reservedOfAda()]).toEqual([20, 0])
     limits.accounts.charge('usr_ada', 5)
@@ -257,7 +260,7 @@ describe('a balance', () => {
   it('is charged for what began before the user was billed', async () => {
     const hold = await admitted(key, 60)
     limits.accounts.set('usr_ada', 100)
-    await expect(admitted(key, 41)).rejects.toMatchObject(refused)
+    await expect(admitted(key, 41)).rejects.toMatchObject(held)
     hold.settle({ tokens: 0, costMicro: 60 })
     expect([limits.accounts.of('usr_ada'), reservedOfAda()]).toEqual([40, 0])
   })

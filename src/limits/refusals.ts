@@ -70,14 +70,22 @@ export function overBudget(whose: Whose, span: 'day' | 'month', budgetMicro: num
     detail: onlyReserved
       ? `${whose}: ${limit} is held by requests in flight; ${again(seconds)}`
       : `${whose}: ${limit} does not cover a request that is estimated at ${formatMicro(wantedMicro)}; the next ${span} (UTC) begins in ${seconds} s`,
-    headers: waiting(seconds),
+    headers: onlyReserved ? { ...waiting(seconds), 'x-should-retry': 'true' } : waiting(seconds),
   })
 }
 
 export function notCovered(whose: Whose, balanceMicro: number, reservedMicro: number, wantedMicro: number): GatewayError {
+  // Somebody who has money left should not read that he has none, only because all of it is reserved by what he asked for just now.
+  if (balanceMicro >= wantedMicro) return heldBalance(whose, reservedMicro)
   const sums = `${formatMicro(balanceMicro)}, reserved ${formatMicro(reservedMicro)}, wanted ${formatMicro(wantedMicro)}`
   return new GatewayError('BALANCE_EXHAUSTED', {
     reason: `${whose}: balance ${sums}`,
     detail: `The balance of ${whose} does not cover this request, which is estimated at ${formatMicro(wantedMicro)}`,
   })
 }
+
+const heldBalance = (whose: Whose, reservedMicro: number): GatewayError =>
+  new GatewayError('CONCURRENCY_LIMITED', {
+    reason: `${whose}: balance reserved, ${formatMicro(reservedMicro)}`,
+    detail: `The balance of ${whose} is held by requests in flight; try again when one has ended`,
+  })

@@ -76,7 +76,10 @@ export class LimitsOracle {
     ] as const
     const balance = this.balances.get(owner.id) ?? null
     const faults = [
-      wantedMicro > 0 && balance !== null && balance - this.#reservedOf(owner.id) < wantedMicro && `BALANCE_EXHAUSTED user ${user}`,
+      wantedMicro > 0 &&
+        balance !== null &&
+        balance - this.#reservedOf(owner.id) < wantedMicro &&
+        `${balance < wantedMicro ? 'BALANCE_EXHAUSTED' : 'CONCURRENCY_LIMITED'} user ${user}`,
       ...all.map(
         ([of, ref, name, own]) => wantedMicro > 0 && this.#overBudget(of, ref, own, wantedMicro) && `BUDGET_EXHAUSTED ${of} ${name}`,
       ),
