@@ -5,6 +5,7 @@ import { manualClock } from '../../test/support/clock.ts'
 import { refusalOf } from '../../test/support/ledger.ts'
 import { until } from '../../test/support/until.ts'
 import { type SceneOptions, type UsageScene, usageScene } from '../../test/support/usage-scene.ts'
+import { LIMITS } from '../kernel/index.ts'
 
 let scene: UsageScene
 const open = async (options?: SceneOptions): Promise<UsageScene> => {
@@ -189,6 +190,22 @@ describe('the accounts', () => {
     const { rows, total } = await usage.summary({ by: 'model', from: today(), to: today() })
     expect([rows.length, rows[0]?.id, rows[0]?.requests, total.requests]).toEqual([501, '(others)', 20, 520])
     expect((await usage.requests({ limit: 5, model: 'm519' })).requests.map(({ request }) => request)).toEqual(['req_519'])
+  })
+
+  it('count what no request can use at the most that there is, and say so', async () => {
+    const { usage, pay, counted, balance } = await open()
+    await pay('req_1', { cost_micro: 1.5e25, units: { tokens_in: 1e26, tokens_out: 7 } })
+    await pay('req_2', { cost_micro: 5, units: { tokens_in: 1, tokens_out: 1 } })
+    await counted()
+    const { total } = await usage.summary({ by: 'day', from: today(), to: today() })
+    expect(total).toMatchObject({
+      requests: 2,
+      tokensIn: LIMITS.requestTokensMax + 1,
+      tokensOut: 8,
+      costMicro: LIMITS.requestCostMicroMax + 5,
+    })
+    expect(await balance('usr_ada')).toBe(1_000_000 - LIMITS.requestCostMicroMax - 5)
+    expect(scene.said.map(({ message }) => message)).toContainEqual(expect.stringContaining('counted at the most'))
   })
 
   it('let days of the log go whole, keep their counters, and begin no day again that has gone', async () => {

@@ -1,5 +1,6 @@
 import type { FollowedLine } from '../../audit/index.ts'
 import { type OutcomeLine, outcomeLine, refusedLine, refusedSummaryLine } from '../../contract/index.ts'
+import { LIMITS } from '../../kernel/index.ts'
 import type { UsageDaysTable } from '../../storage/index.ts'
 import { isDay, type RequestsTable } from '../tables.ts'
 import type { CrashedCharge } from '../types.ts'
@@ -23,12 +24,15 @@ export interface Batch {
   readonly crashed: readonly CrashedCharge[]
 }
 
-/** Null for a line that counts nothing; `unread` is told of one that it should be possible to read. */
-export function countedOf({ text, event }: FollowedLine, unread: () => void): Counted | null {
-  const line = parsed(text, event)
+/** That it should have been possible to read a line; that it says more than any request uses. */
+export type Oddity = 'unread' | 'capped'
+
+/** Null for a line that counts nothing. */
+export function countedOf({ text, event }: FollowedLine, note: (what: Oddity) => void): Counted | null {
+  const line = parsed(text, event, note)
   const day = line?.time.slice(0, 10) ?? ''
   if (line === undefined || !isDay(day)) {
-    unread()
+    note('unread')
     return null
   }
   if (line.kind !== 'key' || line.key === undefined) return null
@@ -38,13 +42,33 @@ export function countedOf({ text, event }: FollowedLine, unread: () => void): Co
 
 const SHAPES = { outcome: outcomeLine, refused: refusedLine, refused_summary: refusedSummaryLine } as const
 
-function parsed(text: string, event: string) {
+function parsed(text: string, event: string, note: (what: Oddity) => void) {
   try {
     const shape = SHAPES[event as keyof typeof SHAPES] // only COUNTED_EVENTS are asked for
-    return shape.safeParse(JSON.parse(text)).data
+    const said: unknown = JSON.parse(text)
+    if (event === 'outcome' && cap(said)) note('capped')
+    return shape.safeParse(said).data
   } catch {
     return undefined
   }
+}
+
+/**
+ * A backend that was believed when it said 1e26 tokens made a line that is no whole number of anything: it is counted at the most that there is, because
+ * what is left out is for nothing. The gate writes no such line any more.
+ */
+function cap(line: unknown): boolean {
+  if (typeof line !== 'object' || line === null) return false
+  const { cost_micro: cost, units } = line as { cost_micro?: unknown; units?: unknown } // both are looked at before they are used
+  const parts: readonly (readonly [object, string, unknown, number])[] = [
+    [line, 'cost_micro', cost, LIMITS.requestCostMicroMax],
+    ...(typeof units === 'object' && units !== null
+      ? Object.entries(units).map(([unit, n]) => [units, unit, n, LIMITS.requestTokensMax] as const)
+      : []),
+  ]
+  const over = parts.filter(([, , value, most]) => typeof value === 'number' && value > most)
+  for (const [of, name, , most] of over) Reflect.set(of, name, most)
+  return over.length > 0
 }
 
 /** What some lines come to. `userOf` tells whose a key is; empty when the store does not know it any more. */

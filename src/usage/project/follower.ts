@@ -1,7 +1,7 @@
 import { type FollowedBatch, followLedger, LedgerGap, type LedgerPlace } from '../../audit/index.ts'
 import { type Clock, LIMITS, reasonOf } from '../../kernel/index.ts'
 import type { CrashedCharge, UsageLog } from '../types.ts'
-import { type Batch, batchOf, COUNTED_EVENTS, type Counted, countedOf } from './batch.ts'
+import { type Batch, batchOf, COUNTED_EVENTS, type Counted, countedOf, type Oddity } from './batch.ts'
 import { ModelNames } from './names.ts'
 
 /** What the follower asks of the store. */
@@ -114,13 +114,11 @@ export class Follower {
 
   async #take({ lines, place: to }: FollowedBatch, from: LedgerPlace): Promise<void> {
     const { accounts, clock, applied } = this.#parts
-    let unread = 0
-    const counted = lines.flatMap((line) => {
-      const one = countedOf(line, () => {
-        unread += 1
-      })
-      return one === null ? [] : [one]
-    })
+    const odd = { unread: 0, capped: 0 }
+    const note = (what: Oddity): void => {
+      odd[what] += 1
+    }
+    const counted = lines.flatMap((line) => countedOf(line, note) ?? [])
     await this.#prepare(counted)
     const batch = batchOf(counted, (key) => this.#users.get(key) ?? '', this.#names)
     const startMs = clock.monoMs()
@@ -128,7 +126,7 @@ export class Follower {
     this.#longestMs = Math.max(this.#longestMs, clock.monoMs() - startMs)
     this.#place = to
     applied(this.progress, batch.crashed)
-    this.#warn(batch, unread, to)
+    this.#warn(batch, odd, to)
   }
 
   async #prepare(counted: readonly Counted[]): Promise<void> {
@@ -163,8 +161,10 @@ export class Follower {
     }, LIMITS.usageTryAgainMs)
   }
 
-  #warn({ charges, rows }: Batch, unread: number, { seq, segment }: LedgerPlace): void {
+  #warn({ charges, rows }: Batch, { unread, capped }: Readonly<Record<Oddity, number>>, { seq, segment }: LedgerPlace): void {
     const { log } = this.#parts
+    if (capped > 0)
+      log.warn({ lines: capped, seq, segment }, 'usage: lines of the ledger say more than a request can use, and are counted at the most')
     if (unread > 0) log.warn({ lines: unread, seq, segment }, 'usage: lines of the ledger could not be understood and are not counted')
     const nobody = [...rows.values()].flat().filter(({ user_id, cost_micro }) => user_id === '' && cost_micro !== 0).length
     if (nobody > 0)
