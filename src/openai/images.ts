@@ -8,6 +8,8 @@ import {
   passesThrough,
   passForm,
   passPlan,
+  refuseRemote,
+  refuseRemoteFields,
 } from '../dialects/index.ts'
 import { readInput, type Visit, wantForm } from '../gate/index.ts'
 import { readBody, type Share } from '../http/index.ts'
@@ -30,6 +32,7 @@ export function prepareImages({ models, clock, heartbeatMs }: FaceParts): Prepar
       protocol: 'images',
       planAt({ endpoint, upstream }, { options }) {
         if (passesThrough(endpoint.dialect)) {
+          if (endpoint.remote === 'refuse') refuseRemote(body, 'images')
           const passing = {
             protocol: 'images',
             endpoint,
@@ -66,6 +69,7 @@ export function prepareEdits({ models, clock, heartbeatMs }: FaceParts): Prepare
       protocol: 'edits',
       planAt({ endpoint, upstream }, { options }) {
         if (passesThrough(endpoint.dialect)) {
+          if (endpoint.remote === 'refuse') refuseRemoteFields(form.fields)
           const plan = passForm({ protocol: 'edits', root: endpoint.apiRoot, fields: form.fields, upstream, name: model.name }, form.files)
           return countedPictures(plan, wanted)
         }

@@ -1,5 +1,5 @@
 import { openaiSpeechInput } from '../contract/index.ts'
-import { operationOf, passesThrough, passPlan, type ReadBody, spokenCharacters } from '../dialects/index.ts'
+import { operationOf, passesThrough, passPlan, type ReadBody, refuseRemote, spokenCharacters } from '../dialects/index.ts'
 import { readInput } from '../gate/index.ts'
 import { GatewayError, LIMITS } from '../kernel/index.ts'
 import { readV1 } from './body.ts'
@@ -19,6 +19,7 @@ export function prepareSpeech({ models }: FaceParts): Prepare {
       protocol: 'speech',
       planAt({ endpoint, upstream }, { options }) {
         if (passesThrough(endpoint.dialect)) {
+          if (endpoint.remote === 'refuse') refuseRemote(body, 'speech')
           const plan = passPlan({
             protocol: 'speech',
             endpoint,

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Protocol } from '../catalog/index.ts'
-import { expectedTokens, passPlan } from '../dialects/index.ts'
+import { expectedTokens, passPlan, refuseRemote } from '../dialects/index.ts'
 import type { Visit } from '../gate/index.ts'
 import { GatewayError, LIMITS } from '../kernel/index.ts'
 import { readV1 } from './body.ts'
@@ -24,8 +24,10 @@ export function prepareText(protocol: Protocol, { models, heartbeatMs }: FacePar
     return {
       model,
       protocol,
-      planAt: ({ endpoint, upstream }, { options }) =>
-        passPlan({ protocol, endpoint, mayManage, body, upstream, name: model.name, options, headers }),
+      planAt({ endpoint, upstream }, { options }) {
+        if (endpoint.remote === 'refuse') refuseRemote(body, protocol)
+        return passPlan({ protocol, endpoint, mayManage, body, upstream, name: model.name, options, headers })
+      },
       life: stream === true ? lifeOf(protocol, heartbeatMs, visit.envelope.id) : null,
     }
   }

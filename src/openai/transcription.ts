@@ -1,5 +1,5 @@
 import type { Place, Protocol } from '../catalog/index.ts'
-import { heardSeconds, operationOf, type Plan, passesThrough, passTranscription } from '../dialects/index.ts'
+import { heardSeconds, operationOf, type Plan, passesThrough, passTranscription, refuseRemoteFields } from '../dialects/index.ts'
 import { type FormAudio, FormReader, formAudio, refuseKeyInUrl, transcriptionOf, type Visit, wantForm } from '../gate/index.ts'
 import { Upload } from '../http/index.ts'
 import { GatewayError, LIMITS } from '../kernel/index.ts'
@@ -51,6 +51,7 @@ interface Heard extends FormAudio {
 function planOf(visit: Visit, protocol: Protocol, { form, audio, model: name }: Heard, { endpoint, upstream }: Place): Plan {
   if (passesThrough(endpoint.dialect)) {
     const fields = [...Object.entries(form.options.values()), ...form.others]
+    if (endpoint.remote === 'refuse') refuseRemoteFields(fields)
     return passTranscription({ protocol, root: endpoint.apiRoot, fields, upstream, name }, audio)
   }
   if (asksStream(form)) {
