@@ -69,7 +69,7 @@ export class Balancer {
         waitMs = waitMs === 0 ? breaker.waitMs : Math.min(waitMs, breaker.waitMs)
         continue
       }
-      const rank = this.#rank(endpoint)
+      const rank = places.length === 1 ? 0 : this.#rank(endpoint)
       // Of two alike the one that was chosen longer ago, or the first would have all requests of a quiet house.
       if (rank < bestRank || (rank === bestRank && bestKnown !== null && known.chosenAt < bestKnown.chosenAt)) {
         best = place

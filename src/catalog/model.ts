@@ -79,6 +79,8 @@ export interface Model {
 
 /** The models there are at this moment, in memory. */
 export interface Models {
+  /** Another after every change of anything here. */
+  readonly version: number
   /** Active ones only. */
   find(name: string): Model | undefined
   /** Active ones, by name. */

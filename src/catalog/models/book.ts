@@ -1,8 +1,8 @@
 import type { Secret } from '../../kernel/index.ts'
 import type { Endpoint, EndpointRef, Model, Models } from '../model.ts'
-import type { DialectName } from '../service.ts'
 import { DiscoveredModels, type Listed } from './discovered.ts'
 import { type EndpointRecord, endpointOf } from './endpoint.ts'
+import { Places } from './places.ts'
 import { type ModelRecord, modelOf, placeKey } from './record.ts'
 
 /** A stored endpoint, with its key opened; `fault` says why it could not be. */
@@ -13,34 +13,48 @@ export interface StoredEndpoint {
 }
 
 interface Shelved {
-  readonly record: ModelRecord
+  record: ModelRecord
   model: Model
-  readonly keys: readonly string[]
+  /** Those that its places were at when it was made. */
+  endpoints: readonly (Endpoint | undefined)[]
+  /** Up to which change of endpoints that was looked after. */
+  seen: number
 }
+
+/** Steps between two turns of the event loop: about 1 ms. */
+const FRESHENED_AT_ONCE = 250
 
 /**
  * Every endpoint and model in memory. Each `Model` and each `Endpoint` is made once and never changed: an edit puts another in its place within one turn, so that
- * whoever holds one sees all of it as it was, and whoever asks sees all of it as it is.
+ * whoever holds one sees all of it as it was, and whoever asks sees all of it as it is. An endpoint may have ten thousand models: after a change of it each is made
+ * anew when somebody asks for it, or by and by.
  */
 export class Book implements Models {
   #builtin: ReadonlyMap<EndpointRef, Endpoint> = new Map()
   readonly #stored = new Map<EndpointRef, StoredEndpoint & { readonly endpoint: Endpoint }>()
   readonly #refs = new Map<string, EndpointRef>()
   readonly #models = new Map<string, Shelved>()
-  /** The names of the models at an endpoint, so that a change of it makes those anew and no others. */
-  readonly #at = new Map<EndpointRef, Set<string>>()
-  /** Their names by `placeKey`. */
-  readonly #byPlace = new Map<string, Set<string>>()
+  readonly #places = new Places()
+  /** Deleted, while there may be models that have not noticed. */
+  readonly #gone = new Set<EndpointRef>()
+  /** Counts changes of endpoints. */
+  #round = 0
+  #sorted: readonly Shelved[] | null = null
   readonly #discovered = new DiscoveredModels()
   #isStale = false
+  #version = 0
   #list: readonly Model[] | null = null
   #endpoints: readonly Endpoint[] | null = null
 
   find(name: string): Model | undefined {
-    const shelved = this.#models.get(name)
+    const model = this.model(name)
     // One that was switched off keeps its name, or it would come back by discovery, free.
-    if (shelved !== undefined) return shelved.model.active ? shelved.model : undefined
+    if (model !== undefined) return model.active ? model : undefined
     return this.#found().get(name)
+  }
+
+  get version(): number {
+    return this.#version
   }
 
   list(): readonly Model[] {
@@ -51,8 +65,8 @@ export class Book implements Models {
   at(ref: EndpointRef, upstream: string | null): Model | undefined {
     const key = placeKey(ref, upstream, this.endpoint(ref)?.dialect)
     let best: Model | undefined
-    for (const name of this.#byPlace.get(key) ?? []) {
-      const model = this.#models.get(name)?.model
+    for (const name of this.#namesAt(ref, key)) {
+      const model = this.model(name)
       if (model !== undefined && (best === undefined || goesBefore(model, best))) best = model
     }
     return best ?? this.#found().at(key)
@@ -65,9 +79,11 @@ export class Book implements Models {
 
   /** Every model by name, those that are switched off too. */
   all(): readonly Model[] {
-    const models = [...this.#models.values()].map(({ model }) => model)
+    this.#sorted ??= [...this.#models.values()].sort((a, b) => byName(a.record, b.record))
+    const models = this.#sorted.map((shelved) => this.#fresh(shelved).model)
+    const stored = models.length
     for (const model of this.#found().all()) models.push(model)
-    return models.sort(byName)
+    return models.length === stored ? models : models.sort(byName)
   }
 
   endpoint(ref: EndpointRef): Endpoint | undefined {
@@ -90,11 +106,13 @@ export class Book implements Models {
 
   /** A stored one, switched off or not. */
   model(name: string): Model | undefined {
-    return this.#models.get(name)?.model
+    const shelved = this.#models.get(name)
+    return shelved && this.#fresh(shelved).model
   }
 
   record(name: string): ModelRecord | undefined {
-    return this.#models.get(name)?.record
+    const shelved = this.#models.get(name)
+    return shelved && this.#fresh(shelved).record
   }
 
   get storedModels(): number {
@@ -103,7 +121,7 @@ export class Book implements Models {
 
   /** How many models name it, those that appeared by themselves included. */
   modelsAt(ref: EndpointRef): number {
-    return (this.#at.get(ref)?.size ?? 0) + this.#found().countAt(ref)
+    return this.#places.at(ref).size + this.#found().countAt(ref)
   }
 
   setBuiltin(endpoints: readonly Endpoint[]): void {
@@ -111,9 +129,9 @@ export class Book implements Models {
     this.#builtin = new Map(endpoints.map((endpoint) => [endpoint.ref, endpoint]))
     for (const ref of new Set([...before.keys(), ...this.#builtin.keys()])) {
       if (!sameAddress(before.get(ref), this.#builtin.get(ref))) this.#discovered.set(ref, [], 0)
-      this.#remakeModelsAt(ref, before.get(ref)?.dialect)
+      if (before.get(ref)?.dialect !== this.#builtin.get(ref)?.dialect) this.#places.forgetKeys(ref)
     }
-    this.#changed()
+    this.#endpointsChanged()
   }
 
   setEndpoint(stored: StoredEndpoint): void {
@@ -124,8 +142,8 @@ export class Book implements Models {
     this.#stored.set(id, { ...stored, endpoint })
     this.#refs.set(name, id)
     if (!sameAddress(before?.endpoint, endpoint)) this.#discovered.set(id, [], 0)
-    this.#remakeModelsAt(id, before?.endpoint.dialect)
-    this.#changed()
+    if (before?.endpoint.dialect !== endpoint.dialect) this.#places.forgetKeys(id)
+    this.#endpointsChanged()
   }
 
   deleteEndpoint(ref: EndpointRef): void {
@@ -134,11 +152,9 @@ export class Book implements Models {
     this.#refs.delete(stored.record.name)
     this.#stored.delete(ref)
     this.#discovered.set(ref, [], 0)
-    for (const name of [...(this.#at.get(ref) ?? [])]) {
-      const record = this.record(name)
-      if (record) this.setModel({ ...record, places: record.places.filter(({ endpoint }) => endpoint !== ref) })
-    }
-    this.#changed()
+    this.#gone.add(ref)
+    this.#places.forget(ref)
+    this.#endpointsChanged()
   }
 
   /** `formerName` is the one it had, where it got another; whoever falls back to it is told. */
@@ -146,8 +162,8 @@ export class Book implements Models {
     this.#unshelve(formerName)
     this.#shelve(record)
     if (formerName !== record.name) {
-      for (const { record: other } of [...this.#models.values()]) {
-        if (other.fallback === formerName) this.setModel({ ...other, fallback: record.name })
+      for (const shelved of [...this.#models.values()]) {
+        if (shelved.record.fallback === formerName) this.setModel({ ...this.#fresh(shelved).record, fallback: record.name })
       }
     }
     this.#changed()
@@ -169,7 +185,24 @@ export class Book implements Models {
     return this.#discovered.has(ref)
   }
 
+  /** Makes anew, step by step, what a change of endpoints has made old, so that nobody has to wait for all of it at once. */
+  *freshen(): Generator<void> {
+    let steps = 0
+    for (const shelved of this.#models.values()) {
+      this.#fresh(shelved)
+      steps += 1
+      if (steps % FRESHENED_AT_ONCE === 0) yield
+    }
+    this.#gone.clear()
+  }
+
+  #endpointsChanged(): void {
+    this.#round += 1
+    this.#changed()
+  }
+
   #changed(): void {
+    this.#version += 1
     this.#isStale = true
     this.#list = null
     this.#endpoints = null
@@ -181,21 +214,33 @@ export class Book implements Models {
       this.#isStale = false
       this.#discovered.rebuild(this.endpoints(), {
         hasName: (name) => this.#models.has(name),
-        hasPlace: (key) => this.#byPlace.has(key),
+        hasPlace: (ref, key) => this.#namesAt(ref, key).size > 0,
       })
     }
     return this.#discovered
   }
 
-  /** The keys of a place change with the endpoint's language alone. */
-  #remakeModelsAt(ref: EndpointRef, dialectBefore: DialectName | undefined): void {
-    const isSameLanguage = this.endpoint(ref)?.dialect === dialectBefore
-    for (const name of isSameLanguage ? (this.#at.get(ref) ?? []) : [...(this.#at.get(ref) ?? [])]) {
-      const shelved = this.#models.get(name)
-      if (shelved === undefined) continue
-      if (isSameLanguage) shelved.model = this.#modelOf(shelved.record)
-      else this.setModel(shelved.record)
-    }
+  #namesAt(ref: EndpointRef, key: string): ReadonlySet<string> {
+    return this.#places.named(ref, key, (name) => this.#models.get(name)?.record, this.endpoint(ref)?.dialect)
+  }
+
+  /** As its endpoints are by now. */
+  #fresh(shelved: Shelved): Shelved {
+    if (shelved.seen === this.#round) return shelved
+    shelved.seen = this.#round
+    const { places } = shelved.record
+    if (this.#gone.size > 0 && places.some(({ endpoint }) => this.#gone.has(endpoint)))
+      shelved.record = { ...shelved.record, places: places.filter(({ endpoint }) => !this.#gone.has(endpoint)) }
+    const endpoints = this.#endpointsOf(shelved.record)
+    if (endpoints.length === shelved.endpoints.length && endpoints.every((endpoint, at) => endpoint === shelved.endpoints[at]))
+      return shelved
+    shelved.endpoints = endpoints
+    shelved.model = this.#modelOf(shelved.record)
+    return shelved
+  }
+
+  #endpointsOf({ places }: ModelRecord): readonly (Endpoint | undefined)[] {
+    return places.map(({ endpoint }) => this.endpoint(endpoint))
   }
 
   #modelOf(record: ModelRecord): Model {
@@ -203,18 +248,17 @@ export class Book implements Models {
   }
 
   #shelve(record: ModelRecord): void {
-    const keys = record.places.map(({ endpoint, upstream }) => placeKey(endpoint, upstream, this.endpoint(endpoint)?.dialect))
-    this.#models.set(record.name, { record, model: this.#modelOf(record), keys })
-    for (const { endpoint } of record.places) addTo(this.#at, endpoint, record.name)
-    for (const key of keys) addTo(this.#byPlace, key, record.name)
+    if (!this.#models.has(record.name)) this.#sorted = null
+    this.#models.set(record.name, { record, model: this.#modelOf(record), endpoints: this.#endpointsOf(record), seen: this.#round })
+    this.#places.add(record, (ref) => this.endpoint(ref)?.dialect)
   }
 
   #unshelve(name: string): void {
     const shelved = this.#models.get(name)
     if (shelved === undefined) return
     this.#models.delete(name)
-    for (const { endpoint } of shelved.record.places) removeFrom(this.#at, endpoint, name)
-    for (const key of shelved.keys) removeFrom(this.#byPlace, key, name)
+    this.#sorted = null
+    this.#places.remove(shelved.record, (ref) => this.endpoint(ref)?.dialect)
   }
 }
 
@@ -222,17 +266,6 @@ export class Book implements Models {
 function goesBefore(one: Model, other: Model): boolean {
   if (one.active !== other.active) return one.active
   return one.createdMs === other.createdMs ? one.name < other.name : one.createdMs < other.createdMs
-}
-
-function addTo<K>(map: Map<K, Set<string>>, key: K, name: string): void {
-  const names = map.get(key)
-  if (names) names.add(name)
-  else map.set(key, new Set([name]))
-}
-
-function removeFrom<K>(map: Map<K, Set<string>>, key: K, name: string): void {
-  const names = map.get(key)
-  if (names?.delete(name) && names.size === 0) map.delete(key)
 }
 
 /** What was listed by another server, or for another account, says nothing of this one. */

@@ -38,7 +38,9 @@ export interface ModelCatalog extends Models {
 export function createModelCatalog({ store, sealer, services, clock, log }: ModelCatalogParts): ModelCatalog {
   const book = new Book()
   const listeners = new Set<() => void>()
+  const freshener = bySteps(() => book.freshen())
   const changed = (): void => {
+    freshener()
     for (const listener of listeners) {
       try {
         listener()
@@ -56,6 +58,9 @@ export function createModelCatalog({ store, sealer, services, clock, log }: Mode
   refresh()
   let loading: ReturnType<ModelCatalog['load']> | null = null
   return {
+    get version() {
+      return book.version
+    },
     find: (name) => book.find(name),
     list: () => book.list(),
     at: (endpoint, upstream) => book.at(endpoint, upstream),
@@ -111,5 +116,19 @@ function* readable({ models, places }: CatalogRows, log: CatalogLog): Iterable<M
     } catch (thrown) {
       log.error({ model: row.name, reason: reasonOf(thrown) }, 'a model of the store cannot be read and is unknown here')
     }
+  }
+}
+
+/** Work in slices, with turns for others between them. What is begun anew takes the place of what was not done yet. */
+function bySteps(work: () => Generator<void>): () => void {
+  let running: Generator<void> | null = null
+  const step = (): void => {
+    if (running?.next().done === false) setImmediate(step).unref()
+    else running = null
+  }
+  return () => {
+    const isIdle = running === null
+    running = work()
+    if (isIdle) setImmediate(step).unref()
   }
 }

@@ -16,7 +16,7 @@ interface Known extends Listed {
 /** What was configured of the same thing, which a discovered model gives way to. */
 export interface Configured {
   hasName(name: string): boolean
-  hasPlace(key: string): boolean
+  hasPlace(ref: EndpointRef, key: string): boolean
 }
 
 /** What each endpoint lists at this moment, and the models that this makes. */
@@ -69,7 +69,7 @@ export class DiscoveredModels {
       if (!endpoint.active || !endpoint.discover) continue
       for (const listed of this.#lists.get(endpoint.ref) ?? []) {
         const key = placeKey(endpoint.ref, listed.upstream, endpoint.dialect)
-        if (byName.has(listed.name) || configured.hasName(listed.name) || configured.hasPlace(key)) continue
+        if (byName.has(listed.name) || configured.hasName(listed.name) || configured.hasPlace(endpoint.ref, key)) continue
         const model = discoveredModel(listed, endpoint)
         byName.set(listed.name, model)
         if (!byPlace.has(key)) byPlace.set(key, model)

@@ -25,7 +25,7 @@ export interface CatalogStore {
   read(): Promise<CatalogRows>
   addEndpoint(row: EndpointRow): Promise<void>
   setEndpoint(row: EndpointRow): Promise<void>
-  /** The row stays, because the ledger names it; nothing refers to it any more. */
+  /** The row stays, because the ledger names it; the places at it are read no more. */
   deleteEndpoint(id: string, deletedMs: number): Promise<void>
   addModel(row: ModelRow, places: readonly PlaceRow[]): Promise<void>
   setModel(write: ModelWrite): Promise<void>
@@ -48,11 +48,10 @@ export function createCatalogStore({ db }: Pick<Store, 'db'>): CatalogStore {
       ),
     setEndpoint: ({ id, ...row }) => write('an endpoint', (tx) => tx.updateTable('endpoints').set(row).where('id', '=', id).execute()),
     deleteEndpoint: (id, deletedMs) =>
-      write('an endpoint', async (tx) => {
-        // Its key goes with it: nothing that is deleted needs one.
-        await tx.updateTable('endpoints').set({ deleted_ms: deletedMs, sealed_key: null }).where('id', '=', id).execute()
-        await tx.deleteFrom('model_endpoints').where('endpoint', '=', id).execute()
-      }),
+      // Its key goes with it: nothing that is deleted needs one. Places at it stay until their models change: to delete ten thousand would hold everybody up.
+      write('an endpoint', (tx) =>
+        tx.updateTable('endpoints').set({ deleted_ms: deletedMs, sealed_key: null }).where('id', '=', id).execute(),
+      ),
     addModel: (row, places) =>
       write('a model', async (tx) => {
         await tx
@@ -84,7 +83,13 @@ async function readAll(db: Kysely<Database>): Promise<CatalogRows> {
   return {
     endpoints: await db.selectFrom('endpoints').selectAll().where('deleted_ms', 'is', null).orderBy('created_ms').orderBy('id').execute(),
     models: await db.selectFrom('models').selectAll().where('deleted_ms', 'is', null).orderBy('created_ms').orderBy('id').execute(),
-    places: await db.selectFrom('model_endpoints').selectAll().orderBy('model_id').orderBy('position').execute(),
+    places: await db
+      .selectFrom('model_endpoints')
+      .selectAll()
+      .where('endpoint', 'not in', (e) => e.selectFrom('endpoints').select('id').where('deleted_ms', 'is not', null))
+      .orderBy('model_id')
+      .orderBy('position')
+      .execute(),
   }
 }
 
