@@ -90,7 +90,7 @@ describe('pictures', () => {
   it('can be asked for with what there is', async () => {
     const models = await ask(gate.port, { path: '/image/api/models', key: key.text })
     const samplers = await ask(gate.port, { path: '/image/api/samplers', key: key.text })
-    expect(JSON.parse(models.text)).toEqual([expect.objectContaining({ model_name: 'stand-in' })])
+    expect(JSON.parse(models.text)).toEqual([expect.objectContaining({ model_name: 'stand-in-pictures' })])
     expect(JSON.parse(samplers.text)).toContainEqual(expect.objectContaining({ name: 'Euler a' }))
   })
 

@@ -47,6 +47,10 @@ describe('models of a gateway', () => {
     const gate = await startTestGateway({}, place)
     for (const name of ['stand-in:latest', 'tts-1', 'whisper-1', 'stable-diffusion']) await seen(gate, name)
     expect(gate.gateway.house.models.find('stand-in-embed')?.capability).toBe('embedding')
+    // As the README's lines have it at /chat: no other stand-in may take the name.
+    const body = { model: 'stand-in', messages: [{ role: 'user', content: 'hi' }] }
+    const chat = await call(gate.port, { path: '/v1/chat/completions', key: (await gate.key()).text, body })
+    expect([chat.status, JSON.parse(chat.body).model]).toEqual([200, 'stand-in:latest'])
     const reload = (DISCOVERY: string) => gate.gateway.reload(() => loadConfig({ ...place.env, DISCOVERY }))
     await reload('off')
     expect(namesOf(gate)).toEqual([])

@@ -12,7 +12,8 @@ export interface ImageOptions {
   readonly stepMs: number
 }
 
-const MODEL = 'stand-in'
+/** Not the name of the text stand-in's model, which would find this one over /v1. */
+const MODEL = 'stand-in-pictures'
 const HASH = '0000000000'
 const TITLE = `${MODEL}.safetensors [${HASH}]`
 const SCHEDULERS = ['Automatic', 'Uniform', 'Karras', 'Exponential'] as const
