@@ -23,7 +23,7 @@ export async function v1({ short, say }) {
   return {
     reached: { ...answers.reached, ...streamed.reached },
     title: 'The /v1 face',
-    text: `Every key, user, model and price limit is on and none is reached: ${answers.text} Streams: ${streamed.text}`,
+    text: `Key, user, model and endpoint have limits of every kind, the user pays, and none is reached: ${answers.text} Streams: ${streamed.text}`,
     head: ['', 'requests/s', 'noise', '× Portkey', '× /chat', 'CPU µs', 'first byte p50', 'CPU µs a chunk'],
     rows: [...answers.rows.map((row) => [...row, '', '']), ...streamed.rows],
   }
@@ -34,18 +34,18 @@ const SUBJECTS = {
   chat: { label: 'Portcullis /chat, write', start: (backend) => RIVALS.write.start(backend) },
   v1: { label: 'Portcullis /v1, write', start: (backend) => startV1('portcullis v1', backend) },
   sync: { label: 'Portcullis /v1, sync', start: (backend) => startV1('portcullis v1 sync', backend, { sync: 'sync' }) },
-  large: { label: `Portcullis /v1, write, ${MODELS} models, ${KEYS} keys`, start: startLarge },
+  large: { label: `Portcullis /v1, write, ${MODELS} models, ${KEYS} keys`, start: (backend) => startLarge(backend) },
 }
 
 /** The same gateway on a store with many models and keys. */
-async function startLarge(backend) {
+async function startLarge(backend, sync = 'write') {
   const home = scratch('large')
-  const first = await startGateway({ name: 'portcullis large', backend, sync: 'write', home, env: { DISCOVERY: 'off' } })
+  const first = await startGateway({ name: 'portcullis large', backend, sync, home, env: { DISCOVERY: 'off' } })
   const key = await furnish(home, backend)
   await first.stop()
   await copyKeys(home, { keys: KEYS, users: 1_000 })
   await copyModels(home, MODELS)
-  const running = await startGateway({ name: 'portcullis large', backend, sync: 'write', home, env: { DISCOVERY: 'off' } })
+  const running = await startGateway({ name: 'portcullis large', backend, sync, home, env: { DISCOVERY: 'off' } })
   return v1Target(running, key)
 }
 
@@ -54,7 +54,7 @@ async function smallAnswers({ short, say }) {
   const seconds = short ? 1 : 4
   const backend = await startSmallBackend()
   const targets = {}
-  const series = Object.fromEntries(Object.keys(SUBJECTS).map((name) => [name, { rps: [], cpuUs: [] }]))
+  const series = Object.fromEntries(Object.keys(SUBJECTS).map((name) => [name, { rps: [], cpuUs: [], p50: [] }]))
   try {
     for (const [name, { start }] of Object.entries(SUBJECTS)) {
       targets[name] = await start(backend.port)
@@ -63,9 +63,8 @@ async function smallAnswers({ short, say }) {
     for (const target of Object.values(targets)) await round(target, short ? 1 : 3)
     for (let turn = 1; turn <= rounds; turn += 1) {
       for (const [name, target] of Object.entries(targets)) {
-        const { rps, cpuUs } = await round(target, seconds)
-        series[name].rps.push(rps)
-        series[name].cpuUs.push(cpuUs)
+        const measured = await round(target, seconds)
+        for (const [what, value] of Object.entries(measured)) series[name][what].push(value)
       }
       say(
         `/v1, round ${turn} of ${rounds}: ${Object.keys(targets)
@@ -76,7 +75,7 @@ async function smallAnswers({ short, say }) {
   } finally {
     await stopAll(backend, targets)
   }
-  const over = (one, other) => median(ratios(series[one].rps, series[other].rps))
+  const over = (one, other, what = 'rps') => median(ratios(series[one][what], series[other][what]))
   const row = ([name, { rps, cpuUs }]) => [
     SUBJECTS[name].label,
     Math.round(median(rps)).toLocaleString('en'),
@@ -86,7 +85,7 @@ async function smallAnswers({ short, say }) {
     median(cpuUs).toFixed(1),
   ]
   return {
-    reached: { 'v1.portkey': over('v1', 'portkey'), 'v1.chat': over('v1', 'chat'), 'v1.large': over('large', 'v1') },
+    reached: { 'v1.portkey': over('v1', 'portkey'), 'v1.chat': over('v1', 'chat'), 'v1.large': over('large', 'v1', 'p50') },
     text: `${rounds} rounds of ${seconds} s each, in turns, ${CONNECTIONS} connections.`,
     rows: Object.entries(series).map(row),
   }
@@ -95,7 +94,7 @@ async function smallAnswers({ short, say }) {
 async function round(target, seconds) {
   const before = cpuSeconds(target.running.pid)
   const result = await load(target, { connections: CONNECTIONS, seconds, body: QUESTION, answerBytes: target.answerBytes })
-  return { rps: result.rps, cpuUs: ((cpuSeconds(target.running.pid) - before) / result.requests) * 1e6 }
+  return { rps: result.rps, p50: result.p50us, cpuUs: ((cpuSeconds(target.running.pid) - before) / result.requests) * 1e6 }
 }
 
 async function streamedAnswers({ short, say }) {
@@ -105,25 +104,27 @@ async function streamedAnswers({ short, say }) {
   const options = { windowMs, rampMs, protocol: 'openai' }
   const backend = await startTokenBackend()
   const targets = { backend: { running: backend, path: '/v1/chat/completions', headers: {} } }
-  const series = { backend: [], portkey: [], v1: [] }
+  const series = { backend: [], portkey: [], v1: [], large: [] }
   let slots
   try {
     targets.portkey = await RIVALS.portkey.start(backend.port)
     targets.v1 = await startV1('portcullis v1', backend.port, { sync: 'sync' })
-    for (const name of ['portkey', 'v1']) await holdStreams(targets[name], backend, { ...options, windowMs: 500, rampMs: 500, streams: 50 })
+    targets.large = await startLarge(backend.port, 'sync')
+    for (const name of ['portkey', 'v1', 'large'])
+      await holdStreams(targets[name], backend, { ...options, windowMs: 500, rampMs: 500, streams: 50 })
     for (let turn = 1; turn <= rounds; turn += 1) {
       // Portkey cannot hold as many; each is asked for what it can.
       for (const [name, target] of Object.entries(targets))
         series[name].push(await holdStreams(target, backend, { ...options, streams: name === 'portkey' ? 50 : STREAMS }))
       say(
-        `/v1 streams, round ${turn} of ${rounds}: ${['portkey', 'v1'].map((name) => `${name} ${series[name].at(-1).cpuUs.toFixed(1)} µs a chunk`).join(', ')}`,
+        `/v1 streams, round ${turn} of ${rounds}: ${['portkey', 'v1', 'large'].map((name) => `${name} ${series[name].at(-1).cpuUs.toFixed(1)} µs a chunk`).join(', ')}`,
       )
     }
     await holdStreams(targets.v1, backend, { ...options, streams: MANY_STREAMS, rampMs: rampMs * 2 })
     slots = await slotsOf(targets.v1)
     say(`${MANY_STREAMS} streams: no error, ${slots} in flight afterwards`)
   } finally {
-    for (const name of ['portkey', 'v1']) await targets[name]?.running.stop()
+    for (const name of ['portkey', 'v1', 'large']) await targets[name]?.running.stop()
     await backend.stop()
   }
   if (slots !== 0) throw new BrokenBench(`${slots} requests are in flight after all streams have ended`)
@@ -141,9 +142,20 @@ async function streamedAnswers({ short, say }) {
   return {
     reached: {
       'v1.first': median(series.v1.map((one, at) => one.first.p50 - series.backend[at].first.p50)) / 1_000,
+      'v1.large.first': median(
+        ratios(
+          series.large.map((one) => one.first.p50),
+          series.v1.map((one) => one.first.p50),
+        ),
+      ),
     },
-    text: `${rounds} rounds in turns with \`sync\`, ${STREAMS} at once at 50 tokens a second (Portkey 50 at once), every one whole, then ${MANY_STREAMS} at once without an error.`,
-    rows: [row('the backend itself, streams', 'backend'), row('Portkey gateway, streams', 'portkey'), row('Portcullis /v1, streams', 'v1')],
+    text: `${rounds} rounds in turns with \`sync\`, ${STREAMS} at once at 50 tokens a second (Portkey 50 at once, since it cannot hold as many), every one whole, then ${MANY_STREAMS} at once without an error.`,
+    rows: [
+      row('the backend itself, streams', 'backend'),
+      row('Portkey gateway, streams', 'portkey'),
+      row('Portcullis /v1, streams', 'v1'),
+      row('Portcullis /v1, streams, the large store', 'large'),
+    ],
   }
 }
 
