@@ -12,24 +12,21 @@ export function withOllamaOptions(
   { edits, read: { bytes, keys, fields } }: InspectedBody,
   defaults: Readonly<Record<string, unknown>>,
 ): readonly Edit[] {
-  const [top, inner]: [Record<string, unknown>, Record<string, unknown>] = [{}, {}]
-  let [tops, inners] = [0, 0]
-  for (const name in defaults) {
+  const wanted = Object.keys(defaults)
+  if (wanted.length === 0) return edits // as of nearly all models
+  const top: Record<string, unknown> = {}
+  const inner: Record<string, unknown> = {}
+  for (const name of wanted) {
     if (NEVER.has(name)) continue
-    if (!KNOWN.has(name)) {
-      inner[name] = defaults[name]
-      inners += 1
-    } else if (!keys.some((key) => key.name === name)) {
-      top[name] = defaults[name]
-      tops += 1
-    }
+    if (!KNOWN.has(name)) inner[name] = defaults[name]
+    else if (!keys.some((key) => key.name === name)) top[name] = defaults[name]
   }
-  if (tops + inners === 0) return edits
-  const made = [...edits]
   const span = keys.find(({ name }) => name === 'options')
-  if (span === undefined && inners > 0) top.options = inner
-  else if (span !== undefined && inners > 0) made.push(...optionsEdit(span, fields.options, inner))
-  if (tops > 0 || top.options !== undefined) {
+  const hasInner = Object.keys(inner).length > 0
+  if (span === undefined && hasInner) top.options = inner
+  const made = [...edits]
+  if (span !== undefined && hasInner) made.push(...optionsEdit(span, fields.options, inner))
+  if (Object.keys(top).length > 0) {
     const open = bytes.indexOf(BODY_OPEN) + 1
     made.push({ start: open, end: open, text: joined(top, keys.length > 0) })
   }
