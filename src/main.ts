@@ -181,6 +181,7 @@ function furnish(config: Config, life: Life, before?: Health): Running {
       corridor: house.corridor,
       metrics: house.metrics,
       standing: () => standingOf(config, life, health),
+      accounts: () => house.usage.state(),
       ready: () => readiness(life),
       uptimeMs: () => clock.monoMs() - life.startedMs,
     },

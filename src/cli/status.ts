@@ -28,6 +28,7 @@ const statusAnswer = z.object({
   why: z.string(),
   uptime_seconds: z.number(),
   in_flight: z.number(),
+  accounts: z.object({ ok: z.boolean(), behind: z.number(), fault: z.string().nullable() }),
   backends: z.array(z.object({ service: z.string(), ...backendAnswer })),
   endpoints: z.array(
     z.object({
@@ -116,7 +117,7 @@ function jsonOf(text: string): unknown {
   }
 }
 
-function presentStatus({ version, ready, why, uptime_seconds, in_flight, backends, endpoints }: Status): readonly string[] {
+function presentStatus({ version, ready, why, uptime_seconds, in_flight, accounts, backends, endpoints }: Status): readonly string[] {
   const state = ready ? pc.green('ready') : pc.red(`not ready: ${visible(why)}`)
   // Our own question is one of those in flight.
   return [
@@ -126,9 +127,19 @@ function presentStatus({ version, ready, why, uptime_seconds, in_flight, backend
       backends.map((backend) => [backend.service, ...cells(backend, upWord(backend))]),
     ),
     ...(endpoints.length === 0 ? [] : [endpointTable(endpoints)]),
+    ...accountsText(accounts),
     ...backends.filter(({ note }) => note !== '').map(({ service, note }) => `${service}: ${visible(note)}`),
     ...endpoints.filter(({ note, active }) => note !== '' && active).map(({ endpoint, note }) => `${visible(endpoint)}: ${visible(note)}`),
   ]
+}
+
+/** A busy gateway is always a moment ahead of its accounts. */
+const BEHIND_TOLD_MIN = 1_000
+
+function accountsText({ ok, behind, fault }: Status['accounts']): readonly string[] {
+  const lines = `${behind} ${behind === 1 ? 'line' : 'lines'} of the ledger`
+  if (!ok) return [`${pc.red('the accounts stand still')}, ${lines} behind: ${visible(fault ?? 'no reason was given')}`]
+  return behind < BEHIND_TOLD_MIN ? [] : [pc.yellow(`the accounts are ${lines} behind`)]
 }
 
 type Backend = Pick<Status['backends'][number], 'url' | 'up' | 'latency_ms' | 'since' | 'in_flight' | 'waiting'>

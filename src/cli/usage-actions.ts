@@ -32,6 +32,16 @@ export function usageSummary(client: AdminClient, { by, from, to }: SummaryFlags
   return ask(client, usageAnswer, 'GET', `${USAGE}?${queryOf({ by, from, to })}`)
 }
 
+/** Every row, in the order of ids, page after page. */
+export async function* summaryPages(client: AdminClient, { by, from, to }: SummaryFlags): AsyncGenerator<UsageAnswer> {
+  for (let after: string | undefined = undefined, more = true; more; ) {
+    const page: UsageAnswer = await ask(client, usageAnswer, 'GET', `${USAGE}?${queryOf({ by, from, to, order: 'id', after })}`)
+    after = page.rows.at(-1)?.id
+    more = page.more > 0 && after !== undefined
+    yield page
+  }
+}
+
 /** Page after page, newest first, so that neither the gateway nor this process ever holds all of many at once. */
 export async function* requestPages(
   client: AdminClient,

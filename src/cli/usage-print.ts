@@ -1,7 +1,7 @@
 import pc from 'picocolors'
 import { csvCell } from '../audit/index.ts'
 import type { RequestDetail, RequestView, UsageAnswer, UsageRow } from '../contract/index.ts'
-import { visible } from '../kernel/index.ts'
+import { formatMicro, parseMicro, visible } from '../kernel/index.ts'
 import { Columns } from './key-columns.ts'
 import { details } from './key-print.ts'
 
@@ -27,7 +27,6 @@ const COUNTS: Readonly<Record<string, (row: Counts) => string>> = {
 export function summaryText(answer: UsageAnswer): string {
   const { by, from, to, rows, more, total, behind, fault } = answer
   const notes = [
-    ...(more > 0 ? [`${more} more in the total`] : []),
     ...(fault !== null
       ? [`not all is counted: ${visible(fault)}`]
       : behind > BEHIND_TOLD_MIN
@@ -39,9 +38,26 @@ export function summaryText(answer: UsageAnswer): string {
   const head = [by.toUpperCase(), ...(by === 'key' ? ['USER'] : []), ...columns.map(([title]) => title)]
   const names = (row: UsageRow): string[] => [visible(row.name) || NONE, ...(by === 'key' ? [visible(row.user ?? '') || NONE] : [])]
   const line = (cells: readonly string[], row: Counts): string[] => [...cells, ...columns.map(([, cell]) => cell(row))]
-  const sum = line(['total', ...(by === 'key' ? [''] : [])], total)
+  const sum = (word: string, counts: Counts) => line([word, ...(by === 'key' ? [''] : [])], counts)
+  const left = more > 0 ? [sum(`others (${more})`, rest(total, rows))] : []
   const table = new Columns(head, () => null)
-  return [table.page([...rows.map((row) => line(names(row), row)), sum]), ...notes].join('\n')
+  return [table.page([...rows.map((row) => line(names(row), row)), ...left, sum('total', total)]), ...notes].join('\n')
+}
+
+/** What the rows that are not shown come to. */
+function rest(total: Counts, rows: readonly Counts[]): Counts {
+  const left = (of: (counts: Counts) => number): number => rows.reduce((sum, row) => sum - of(row), of(total))
+  const money = ({ cost }: Counts): number => parseMicro(cost) ?? 0
+  return {
+    requests: left((row) => row.requests),
+    refused: left((row) => row.refused),
+    tokens_in: left((row) => row.tokens_in),
+    tokens_out: left((row) => row.tokens_out),
+    characters: left((row) => row.characters),
+    images: left((row) => row.images),
+    seconds: left((row) => row.seconds),
+    cost: formatMicro(left(money)),
+  }
 }
 
 const SUMMARY_CSV = [
@@ -61,8 +77,9 @@ const SUMMARY_CSV = [
 /** As RFC 4180 has it, and nothing that a spreadsheet would run. */
 const csvLine = (cells: readonly unknown[]): string => `${cells.map(csvCell).join(',')}\r\n`
 
-export const summaryCsv = ({ rows }: UsageAnswer): string =>
-  `${SUMMARY_CSV.join(',')}\r\n${rows.map((row) => csvLine(SUMMARY_CSV.map((column) => row[column]))).join('')}`
+export const summaryCsvHead = `${SUMMARY_CSV.join(',')}\r\n`
+export const summaryCsvRows = ({ rows }: UsageAnswer): string =>
+  rows.map((row) => csvLine(SUMMARY_CSV.map((column) => row[column]))).join('')
 
 const REQUEST_COLUMNS: Readonly<Record<string, (request: RequestView) => string>> = {
   TIME: ({ time }) => time.replace('T', ' ').replace(/\.\d+Z$/, ''),

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { adminOf } from '../../test/support/admin.ts'
 import { manualClock } from '../../test/support/clock.ts'
 import { type UsageScene, usageScene } from '../../test/support/usage-scene.ts'
+import { LIMITS } from '../kernel/index.ts'
 import { usageCommand } from './usage.ts'
 
 const clock = manualClock(Date.parse('2026-11-20T12:00:00Z'))
@@ -25,7 +26,7 @@ afterEach(() => scene.close())
 
 /** One command line, as the program runs it, with what it wrote and how it ended. */
 async function usage(...args: string[]) {
-  const [input, output, errors] = [new PassThrough(), new PassThrough(), new PassThrough()]
+  const [input, output, errors] = [new PassThrough(), new PassThrough({ highWaterMark: 1_000_000 }), new PassThrough()]
   let status = -1
   const exit = (code: number) => {
     status = code
@@ -78,6 +79,20 @@ describe('portcullis usage', () => {
     expect(first).toContain(`"'=cmd|evil"`)
   })
 
+  it('leaves no row out of CSV, and says of a table how many it leaves out and what they come to', async () => {
+    const many = `with recursive n(i) as (select 1 union all select i + 1 from n where i < ${LIMITS.usageRowsMax + 20})`
+    await scene.rows(
+      `insert into usage_days (day, user_id, key_id, model, endpoint, requests) ${many} select '2026-11-20', 'u', 'k', 'm' || i, '', 1 from n`,
+    )
+    const rows = LIMITS.usageRowsMax + 22
+    const csv = (await usage('--by', 'model', '--csv')).out.trim().split('\r\n')
+    expect([csv.length, new Set(csv).size]).toEqual([rows + 1, rows + 1])
+    const { out, err } = await usage('--by', 'model')
+    expect(err).toBe('22 more rows are not shown, those of the least cost; --csv has all\n')
+    expect(out).toMatch(/\nothers \(22\) +22 .*\ntotal +1,022 /)
+    expect((await usage('--by', 'day')).err).toBe('')
+  })
+
   it('lists requests, newest first, those of one user, key or model', async () => {
     const { out } = await usage('requests')
     expect(out.split('\n').map((line) => line.split(/ {2,}/)[1])).toEqual(['REQUEST', 'req_2', 'req_1', undefined])
@@ -107,6 +122,8 @@ describe('portcullis usage', () => {
       ['--from', '2026-02-30'],
       ['--to', 'today'],
       ['--by', 'moon'],
+      ['--from', '2026-11-02', '--to', '2026-11-01'],
+      ['--from', '2026-11-21'],
       ['--csv', '--json'],
       ['requests', '--limit', '0'],
     ])

@@ -3,10 +3,10 @@ import { SUMMARY_BY } from '../contract/index.ts'
 import type { AdminClient } from './key-client.ts'
 import { wholeNumber } from './key-flags.ts'
 import { changed, type Frame, frameOf, json, jsonOption } from './key-frame.ts'
-import { type Io, say, terminal, writer } from './key-io.ts'
+import { type Io, remark, say, terminal, writer } from './key-io.ts'
 import { writeJsonList } from './key-list.ts'
 import { EXIT } from './terminal.ts'
-import { type RequestFlags, requestPages, type SummaryFlags, showRequest, skipGap, usageSummary } from './usage-actions.ts'
+import { type RequestFlags, requestPages, type SummaryFlags, showRequest, skipGap, summaryPages, usageSummary } from './usage-actions.ts'
 
 /** Tables and colours take a while to load, which programs need not wait for. */
 const printer = () => import('./usage-print.ts')
@@ -45,13 +45,26 @@ function addSummary(usage: Command, { run, io }: Frame): void {
     .addOption(jsonOption())
     .action((flags: SummaryFlags & Form) =>
       run(async (client) => {
-        const answer = await usageSummary(client, flags)
-        if (flags.json) json(io, client, answer)
-        else if (flags.csv) await writer(io)((await printer()).summaryCsv(answer))
-        else say(io, (await printer()).summaryText(answer))
+        if (flags.csv) await summaryCsv(client, io, flags)
+        else await showSummary(client, io, flags)
         return EXIT.done
       }),
     )
+}
+
+async function showSummary(client: AdminClient, io: Io, flags: SummaryFlags & Form): Promise<void> {
+  const answer = await usageSummary(client, flags)
+  if (flags.json) json(io, client, answer)
+  else say(io, (await printer()).summaryText(answer))
+  if (answer.more > 0) remark(io, `${answer.more} more rows are not shown, those of the least cost; --csv has all`)
+}
+
+/** All of it, however much that is: sums over a part would be wrong. */
+async function summaryCsv(client: AdminClient, io: Io, flags: SummaryFlags): Promise<void> {
+  const { summaryCsvHead, summaryCsvRows } = await printer()
+  const write = writer(io)
+  await write(summaryCsvHead)
+  for await (const page of summaryPages(client, flags)) if (!(await write(summaryCsvRows(page)))) return
 }
 
 /** A screen or two; who wants all of a log of months says so, or takes it as CSV. */

@@ -12,6 +12,10 @@ export const usageInput = z.strictObject({
   /** Both days are in it; without them the last thirty, today among them. */
   from: day.optional(),
   to: day.optional(),
+  /** `cost`: the costliest first, and no more than a page of them. `id`: in the order of ids, page by page, each once however the counts change meanwhile. */
+  order: z.enum(['cost', 'id']).default('cost'),
+  /** The id of the last row on the page before, in the order of ids. */
+  after: z.string().max(256).optional(),
 })
 
 const used = {
@@ -43,7 +47,7 @@ export const usageAnswer = z.object({
   from: z.string(),
   to: z.string(),
   rows: z.array(usageRow),
-  /** Rows that are not shown, because they are the least; they are in the total. */
+  /** Rows that are not shown, because they are the least or on later pages; they are in the total. Of a later page both leave out what came before it. */
   more: z.int(),
   total: z.object(used),
   /** Lines of the ledger that are not counted yet, and why, where that is a fault. */

@@ -23,11 +23,20 @@ export interface Standing {
   readonly endpoints: readonly EndpointStanding[]
 }
 
+/** Whether what is used is being counted. */
+export interface AccountsStanding {
+  readonly ok: boolean
+  /** Lines of the ledger that are not counted yet. */
+  readonly behind: number
+  readonly lastError: string | null
+}
+
 export interface OpsParts {
   readonly version: string
   readonly corridor: Corridor
   readonly metrics: Metrics
   readonly standing: () => Standing
+  readonly accounts: () => AccountsStanding
   readonly ready: () => { ready: boolean; why: string }
   readonly uptimeMs: () => number
 }
@@ -72,14 +81,16 @@ export function mountOps(app: Hono<GateEnv>, parts: OpsParts): void {
   })
 }
 
-function presentStatus({ version, standing, ready, uptimeMs, corridor }: OpsParts): unknown {
+function presentStatus({ version, standing, accounts, ready, uptimeMs, corridor }: OpsParts): unknown {
   const { services, endpoints } = standing()
+  const { ok, behind, lastError } = accounts()
   return {
     name: 'portcullis',
     version,
     ...ready(),
     uptime_seconds: Math.round(uptimeMs() / 1_000),
     in_flight: corridor.inFlight.size,
+    accounts: { ok, behind, fault: lastError },
     backends: services.map((backend) => ({ service: backend.health.name, ...presentBackend(backend) })),
     endpoints: endpoints.map((endpoint) => ({
       endpoint: endpoint.health.name,

@@ -42,6 +42,10 @@ export interface SummaryWanted {
   /** UTC days, both included. */
   readonly from: string
   readonly to: string
+  /** By cost, the most first, when absent. */
+  readonly order?: 'cost' | 'id'
+  /** In the order of ids: those behind this one. */
+  readonly after?: string
 }
 
 export interface SummaryRow extends Counts {

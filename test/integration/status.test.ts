@@ -1,8 +1,11 @@
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
+import { mkdirSync, rmSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
+import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
+import { call } from '../support/caller.ts'
 import { type GatewayUnderTest, gatewayPlace, startTestGateway } from '../support/gateway.ts'
 import { spawnCommand } from '../support/gateway-process.ts'
 import { until } from '../support/until.ts'
@@ -38,6 +41,32 @@ describe('portcullis status, of a gateway that listens', () => {
       Promise.all([asking.stdout, asking.stderr].map((one) => (one ? text(one) : ''))),
     ])
     expect([status, said]).toEqual([0, [expect.stringMatching(/^portcullis \S+, .*ready, .* 0 in flight/), '']])
+  })
+})
+
+describe('a gateway whose ledger was exchanged', () => {
+  it('says that its accounts stand still and why, and opens and closes none of them', { timeout: 60_000 }, async () => {
+    const place = gatewayPlace()
+    const first = await startTestGateway({}, place)
+    await first.gateway.house.identity.users.create({ name: 'grace', balance: 10 })
+    await first.gateway.drain('test')
+    rmSync(dirname(place.ledgerFile), { recursive: true })
+    for (const name of ['ledger.path', 'ledger.seal']) rmSync(join(place.dataDir, name), { force: true })
+    mkdirSync(dirname(place.ledgerFile))
+    const gate = await startTestGateway({}, place)
+    const asking = spawnCommand({ ...gate, env: { ...gate.env, PORT: String(gate.port) } }, ['status'])
+    const said = await (asking.stdout === null ? '' : text(asking.stdout))
+    expect(said).toMatch(/^the accounts stand still, \d+ lines? of the ledger behind: .*sequence/m)
+    const { status, body } = await call(0, {
+      method: 'PATCH',
+      path: '/admin/api/users/grace',
+      socketPath: gate.gateway.house.socket,
+      body: { billed: false },
+    })
+    expect([status, body]).toEqual([503, expect.stringContaining('Not all that was used is counted yet')])
+    expect((await gate.gateway.house.identity.users.show('grace')).balanceMicro).toBe(10)
+    await gate.gateway.drain('test')
+    place.remove()
   })
 })
 

@@ -59,6 +59,7 @@ function networkRoutes(): Listed[] {
     corridor,
     metrics,
     standing: () => ({ services: [], endpoints: [] }),
+    accounts: () => ({ ok: true, behind: 0, lastError: null }),
     ready: () => ({ ready: true, why: '' }),
     uptimeMs: () => 0,
   }

@@ -53,8 +53,10 @@ const DAYS_SHOWN = 30
 
 function summaryWanted(query: object, nowMs: number): SummaryWanted {
   const dayAt = (ms: number): string => new Date(ms).toISOString().slice(0, 10)
-  const { by, from, to = dayAt(nowMs) } = readInput(usageInput, query)
-  return { by, to, from: from ?? dayAt(Date.parse(to) - (DAYS_SHOWN - 1) * DAY_MS) }
+  const { by, from: first, to = dayAt(nowMs), order, after } = readInput(usageInput, query)
+  const from = first ?? dayAt(Date.parse(to) - (DAYS_SHOWN - 1) * DAY_MS)
+  if (from > to) throw new GatewayError('BODY_INVALID', { detail: `"from" (${from}) must not be later than "to" (${to})` })
+  return { by, to, from, order, ...(after !== undefined && { after }) }
 }
 
 function requestsWanted(query: object): RequestsWanted {

@@ -12,12 +12,10 @@ const COLUMN_OF = { user: 'user_id', key: 'key_id', model: 'model', endpoint: 'e
 >
 
 /** What was used between two days. Days come in their order; anything else begins with what costs most. */
-export async function summary(db: UsageDb, { by, from, to }: SummaryWanted): Promise<Summary> {
+export async function summary(db: UsageDb, { by, from, to, order = 'cost', after }: SummaryWanted): Promise<Summary> {
   const column = COLUMN_OF[by]
-  const groups = db
-    .selectFrom('usage_days')
-    .where('day', '>=', from)
-    .where('day', '<=', to)
+  const days = db.selectFrom('usage_days').where('day', '>=', from).where('day', '<=', to)
+  const groups = (after === undefined ? days : days.where(column, '>', after))
     .groupBy(column)
     .select(column)
     .select(({ fn }) => COUNT_COLUMNS.map((count) => fn.sum<number>(count).as(count)))
@@ -27,7 +25,8 @@ export async function summary(db: UsageDb, { by, from, to }: SummaryWanted): Pro
     .selectAll()
     .select(({ fn }) => fn.countAll<number>().over().as('groups_in_all'))
     .select(({ fn }) => COUNT_COLUMNS.map((count) => fn.sum<number>(count).over().as(`all_${count}`)))
-  const ordered = by === 'day' ? all.orderBy('day') : all.orderBy('cost_micro', 'desc').orderBy('requests', 'desc').orderBy(column)
+  const ordered =
+    by === 'day' || order === 'id' ? all.orderBy(column) : all.orderBy('cost_micro', 'desc').orderBy('requests', 'desc').orderBy(column)
   const rows = await ordered.limit(LIMITS.usageRowsMax).execute()
   const ids = rows.map((row) => String(Reflect.get(row, column)))
   const names = await namesOf(db, by, ids)
