@@ -109,6 +109,25 @@ describe('portcullis endpoint', () => {
     expect(await endpoint('show gpu2')).toMatchObject({ status: 1, err: expect.stringContaining('There is no endpoint "gpu2"') })
   })
 
+  it('says at the terminal how a key is given again, when the address is at another host', async () => {
+    await endpoint('add cloud --url https://a.example/v1 --key -', KEY)
+    expect(await endpoint('edit cloud --url https://b.example/v1')).toMatchObject({
+      status: 2,
+      err: 'The key was given for https://a.example and goes to no other host. Give it again with --key-file FILE or --key -, or take it away with --no-key',
+    })
+    const urlOf = async () => (json((await endpoint('show cloud --json')).out) as { url: string }).url
+    expect(await urlOf()).toBe('https://a.example/v1')
+    for (const args of [
+      '--url https://a.example/v2',
+      '--url https://b.example/v1 --key -',
+      '--url https://c.example --no-key',
+      '--url http://d',
+    ]) {
+      expect((await endpoint(`edit cloud ${args}`, KEY)).status).toBe(0)
+      expect(await urlOf()).toBe(args.split(' ')[1])
+    }
+  })
+
   it('reads a provider’s key from a private file or a pipe, and never from an argument', async () => {
     const file = join(house.dir, 'provider.key')
     writeFileSync(file, `${KEY}\n`)

@@ -25,8 +25,20 @@ export const addEndpoint = (client: AdminClient, body: CreateEndpointBody): Prom
 
 export const showEndpoint = (client: AdminClient, name: string): Promise<EndpointView> => ask(client, endpointView, 'GET', pathOf(name))
 
-export const editEndpoint = (client: AdminClient, name: string, body: EditEndpointBody): Promise<EndpointView> =>
-  ask(client, endpointView, 'PATCH', pathOf(name), body)
+export async function editEndpoint(client: AdminClient, name: string, body: EditEndpointBody): Promise<EndpointView> {
+  if (body.url !== undefined && body.key === undefined) await wantKeyAgain(client, name, body.url)
+  return ask(client, endpointView, 'PATCH', pathOf(name), body)
+}
+
+/** The gateway refuses another host without the key as well, in the words of its API, which are not those of a terminal. */
+async function wantKeyAgain(client: AdminClient, name: string, url: string): Promise<void> {
+  const { has_key, builtin, url: before } = await showEndpoint(client, name)
+  if (!has_key || builtin || !URL.canParse(url) || new URL(url).origin === new URL(before).origin) return
+  throw new Exit(
+    EXIT.usage,
+    `The key was given for ${new URL(before).origin} and goes to no other host. Give it again with --key-file FILE or --key -, or take it away with --no-key`,
+  )
+}
 
 export const deleteEndpoint = (client: AdminClient, name: string): Promise<EndpointView> =>
   ask(client, endpointView, 'DELETE', pathOf(name))
