@@ -15,7 +15,7 @@ import {
   withSpending,
   zeroFor,
 } from './key-flags.ts'
-import { change, type Frame, jsonOption, somethingSaid } from './key-frame.ts'
+import { change, type Frame, jsonOption, plainChange, somethingSaid } from './key-frame.ts'
 
 export const ENDPOINT = 'the name of the endpoint, or its id'
 
@@ -116,56 +116,29 @@ export function addEdit(endpoint: Command, frame: Frame): void {
     })
 }
 
-export function addDisable(endpoint: Command, frame: Frame): void {
-  endpoint
-    .command('disable')
-    .description('take an endpoint out of every model at once; what runs there may finish')
-    .argument('<endpoint>', ENDPOINT)
-    .addOption(jsonOption())
-    .action((which: string, { json }: { json?: boolean }) =>
-      change(
-        frame,
-        json,
-        (client) => editEndpoint(client, which, { active: false }),
-        (view) => `disabled ${named(view)}, of ${modelsText(view)}`,
-      ),
-    )
-}
-
-export function addEnable(endpoint: Command, frame: Frame): void {
-  endpoint
-    .command('enable')
-    .description('give a disabled endpoint back to its models')
-    .argument('<endpoint>', ENDPOINT)
-    .addOption(jsonOption())
-    .action((which: string, { json }: { json?: boolean }) =>
-      change(
-        frame,
-        json,
-        (client) => editEndpoint(client, which, { active: true }),
-        (view) => `enabled ${named(view)}, of ${modelsText(view)}${view.note === '' ? '' : `; it serves nothing yet: ${view.note}`}`,
-      ),
-    )
-}
-
-export function addDelete(endpoint: Command, frame: Frame): void {
-  endpoint
-    .command('delete')
-    .description('take an endpoint out of every model for good, throw its key away and free the name; the ledger keeps what was')
-    .argument('<endpoint>', ENDPOINT)
-    .addOption(jsonOption())
-    .action((which: string, { json }: { json?: boolean }) =>
-      change(
-        frame,
-        json,
-        (client) => deleteEndpoint(client, which),
-        (view) => `deleted ${named(view)}`,
-      ),
-    )
-}
-
 const named = ({ name, id }: EndpointView): string => `${name} (${id})`
 const modelsText = ({ models }: EndpointView): string => (models === 1 ? '1 model' : `${models} models`)
+
+export const addDisable = plainChange('disable', {
+  description: 'take an endpoint out of every model at once; what runs there may finish',
+  argument: ['<endpoint>', ENDPOINT],
+  make: (client, which) => editEndpoint(client, which, { active: false }),
+  said: (view) => `disabled ${named(view)}, of ${modelsText(view)}`,
+})
+
+export const addEnable = plainChange('enable', {
+  description: 'give a disabled endpoint back to its models',
+  argument: ['<endpoint>', ENDPOINT],
+  make: (client, which) => editEndpoint(client, which, { active: true }),
+  said: (view) => `enabled ${named(view)}, of ${modelsText(view)}${view.note === '' ? '' : `; it serves nothing yet: ${view.note}`}`,
+})
+
+export const addDelete = plainChange('delete', {
+  description: 'take an endpoint out of every model for good, throw its key away and free the name; the ledger keeps what was',
+  argument: ['<endpoint>', ENDPOINT],
+  make: deleteEndpoint,
+  said: (view) => `deleted ${named(view)}`,
+})
 
 const protocols = orNone((text: string): string[] => {
   const list = splitList(text)

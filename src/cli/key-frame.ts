@@ -1,4 +1,4 @@
-import { Option } from 'commander'
+import { type Command, Option } from 'commander'
 import type { AdminClient } from './key-client.ts'
 import { type Io, remark, say } from './key-io.ts'
 import { EXIT, Exit } from './terminal.ts'
@@ -55,3 +55,23 @@ export function somethingSaid<Body extends object>(body: Body): Body {
     throw new Exit(EXIT.usage, 'Say what to change; --help lists what there is')
   return body
 }
+
+/** A command that names a thing, changes it in one way, and has no other options. */
+export const plainChange =
+  <View extends object>(
+    name: string,
+    parts: {
+      readonly description: string
+      readonly argument: readonly [spelled: string, description: string]
+      readonly make: (client: AdminClient, which: string) => Promise<View>
+      readonly said: (view: View) => string
+    },
+  ) =>
+  (parent: Command, frame: Frame): void => {
+    parent
+      .command(name)
+      .description(parts.description)
+      .argument(...parts.argument)
+      .addOption(jsonOption())
+      .action((which: string, { json }: { json?: boolean }) => change(frame, json, (client) => parts.make(client, which), parts.said))
+  }

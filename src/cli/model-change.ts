@@ -13,7 +13,7 @@ import {
   withSpending,
   zeroFor,
 } from './key-flags.ts'
-import { change, type Frame, jsonOption, somethingSaid } from './key-frame.ts'
+import { change, type Frame, jsonOption, plainChange, somethingSaid } from './key-frame.ts'
 import { type Io, remark } from './key-io.ts'
 import { addModel, deleteModel, editModel, showModel } from './model-actions.ts'
 import { EXIT, Exit } from './terminal.ts'
@@ -114,53 +114,26 @@ export function addEdit(model: Command, frame: Frame): void {
     })
 }
 
-export function addDisable(model: Command, frame: Frame): void {
-  model
-    .command('disable')
-    .description('take a model away from every caller at once; its name and its place stay taken')
-    .argument('<model>', MODEL)
-    .addOption(jsonOption())
-    .action((which: string, { json }: { json?: boolean }) =>
-      change(
-        frame,
-        json,
-        (client) => editModel(client, which, { active: false }),
-        ({ name }) => `disabled ${name}`,
-      ),
-    )
-}
+export const addDisable = plainChange('disable', {
+  description: 'take a model away from every caller at once; its name and its place stay taken',
+  argument: ['<model>', MODEL],
+  make: (client, which) => editModel(client, which, { active: false }),
+  said: ({ name }) => `disabled ${name}`,
+})
 
-export function addEnable(model: Command, frame: Frame): void {
-  model
-    .command('enable')
-    .description('give a disabled model back to its callers')
-    .argument('<model>', MODEL)
-    .addOption(jsonOption())
-    .action((which: string, { json }: { json?: boolean }) =>
-      change(
-        frame,
-        json,
-        (client) => editModel(client, which, { active: true }),
-        ({ name }) => `enabled ${name}`,
-      ),
-    )
-}
+export const addEnable = plainChange('enable', {
+  description: 'give a disabled model back to its callers',
+  argument: ['<model>', MODEL],
+  make: (client, which) => editModel(client, which, { active: true }),
+  said: ({ name }) => `enabled ${name}`,
+})
 
-export function addDelete(model: Command, frame: Frame): void {
-  model
-    .command('delete')
-    .description('delete a model and free its name; the ledger and the accounts keep what was')
-    .argument('<model>', MODEL)
-    .addOption(jsonOption())
-    .action((which: string, { json }: { json?: boolean }) =>
-      change(
-        frame,
-        json,
-        (client) => deleteModel(client, which),
-        ({ name }) => `deleted ${name}`,
-      ),
-    )
-}
+export const addDelete = plainChange('delete', {
+  description: 'delete a model and free its name; the ledger and the accounts keep what was',
+  argument: ['<model>', MODEL],
+  make: deleteModel,
+  said: ({ name }) => `deleted ${name}`,
+})
 
 export const placesText = ({ endpoints }: ModelView): string =>
   endpoints.map(({ endpoint, upstream }) => (upstream === null ? endpoint : `${endpoint}=${upstream}`)).join(', ')

@@ -1,15 +1,10 @@
 import { asFields, asText, type Fields } from '../../src/demo/index.ts'
-import { answer, type Behaviour, type HostileUpstream, hostileUpstream, json, type SeenRequest } from './hostile.ts'
+import { answer, type Behaviour, json, type SeenRequest } from './hostile.ts'
 import { fieldsOf, type SseEvent, type SseOptions, sse } from './openai-backend/sse.ts'
+import { type ScriptedBackend, scriptedBackend } from './scripted-backend.ts'
 
 /** A scriptable server of Anthropic's protocol. */
-export interface AnthropicBackend extends Pick<HostileUpstream, 'url' | 'port' | 'faults' | 'close'> {
-  readonly asked: readonly SeenRequest[]
-  readonly last: SeenRequest
-  behave(next: Behaviour): void
-  /** Well-behaved again, with nothing remembered. */
-  forget(): void
-}
+export type AnthropicBackend = ScriptedBackend
 
 export interface MessageStreamOptions extends SseOptions {
   /** Pings between the words, as the real one sends while it thinks. */
@@ -36,41 +31,16 @@ export const anthropicFault = (status: number, message: string, headers: Readonl
   return answer(status, JSON.stringify(body), { 'content-type': 'application/json', 'request-id': REQUEST_ID, ...headers })
 }
 
-export async function anthropicBackend({ apiKey }: { readonly apiKey?: string } = {}): Promise<AnthropicBackend> {
-  let asked: SeenRequest[] = []
-  let behaviour: Behaviour | null = null
-  const upstream = await hostileUpstream((seen) => {
+export function anthropicBackend({ apiKey }: { readonly apiKey?: string } = {}): Promise<AnthropicBackend> {
+  const aside = (seen: SeenRequest): Behaviour | null => {
     if (seen.method === 'GET') return json({ data: [{ type: 'model', id: 'prose', display_name: 'Prose' }], has_more: false })
     // Its own client sends the key as a bearer since version 1, and everybody else as x-api-key.
     const given = seen.header('x-api-key') ?? seen.header('authorization')?.replace(/^Bearer /, '')
     if (apiKey !== undefined && given !== apiKey) return anthropicFault(401, 'invalid x-api-key')
     if (seen.header('anthropic-version') === undefined) return anthropicFault(400, 'anthropic-version: header is required')
-    if (seen.target.split('?')[0] !== '/v1/messages') return anthropicFault(404, 'Not found')
-    asked.push(seen)
-    return behaviour ?? messages()
-  })
-  const { url, port, faults } = upstream
-  return {
-    url,
-    port,
-    faults,
-    get asked() {
-      return asked
-    },
-    get last() {
-      const seen = asked.at(-1)
-      if (seen === undefined) throw new Error('nothing was asked of the backend')
-      return seen
-    },
-    behave(next) {
-      behaviour = next
-    },
-    forget() {
-      asked = []
-      behaviour = null
-    },
-    close: () => upstream.close(),
+    return seen.target.split('?')[0] === '/v1/messages' ? null : anthropicFault(404, 'Not found')
   }
+  return scriptedBackend(aside, () => messages())
 }
 
 /** A message as its request wants it. */

@@ -1,13 +1,6 @@
 import { a1111Answer } from './hostile/backends.ts'
-import { answer, type Behaviour, type HostileUpstream, hostileUpstream, json, MP3_BYTES, type SeenRequest } from './hostile.ts'
-
-/** One server in the place of all whose protocols are not those of /v1. */
-export interface TranslatedBackend extends Pick<HostileUpstream, 'url' | 'port' | 'faults' | 'close'> {
-  readonly asked: readonly SeenRequest[]
-  readonly last: SeenRequest
-  behave(next: Behaviour): void
-  forget(): void
-}
+import { answer, type Behaviour, json, MP3_BYTES, type SeenRequest } from './hostile.ts'
+import { type ScriptedBackend, scriptedBackend } from './scripted-backend.ts'
 
 /** Dialects that are translated to, each with the way to ask of `v1-asks` that is served so. */
 export const TRANSLATED = [
@@ -27,35 +20,11 @@ const GOOD: Readonly<Record<string, Behaviour>> = {
   '/inference': json(SAID),
 }
 
-export async function translatedBackend(): Promise<TranslatedBackend> {
-  let asked: SeenRequest[] = []
-  let behaviour: Behaviour | null = null
-  const upstream = await hostileUpstream((seen) => {
-    const known = GOOD[seen.target.split('?')[0] ?? '']
-    if (known === undefined) return answer(404)
-    asked.push(seen)
-    return behaviour ?? known
-  })
-  const { url, port, faults } = upstream
-  return {
-    url,
-    port,
-    faults,
-    get asked() {
-      return asked
-    },
-    get last() {
-      const seen = asked.at(-1)
-      if (seen === undefined) throw new Error('nothing was asked of the backend')
-      return seen
-    },
-    behave(next) {
-      behaviour = next
-    },
-    forget() {
-      asked = []
-      behaviour = null
-    },
-    close: () => upstream.close(),
-  }
-}
+/** One server in the place of all whose protocols are not those of /v1. */
+export const translatedBackend = (): Promise<ScriptedBackend> =>
+  scriptedBackend(
+    (seen) => (goodAnswer(seen) === undefined ? answer(404) : null),
+    (seen) => goodAnswer(seen) ?? answer(404),
+  )
+
+const goodAnswer = ({ target }: SeenRequest): Behaviour | undefined => GOOD[target.split('?')[0] ?? '']

@@ -1,6 +1,7 @@
 import { type AnthropicBackend, anthropicBackend } from './anthropic-backend.ts'
 import type { OpenaiBackend } from './openai-backend.ts'
-import { TRANSLATED, type TranslatedBackend, translatedBackend } from './translated-backend.ts'
+import type { ScriptedBackend } from './scripted-backend.ts'
+import { TRANSLATED, translatedBackend } from './translated-backend.ts'
 import { V1_ASKS, type V1Ask, type V1Clients, v1Clients } from './v1-asks.ts'
 import { openV1Scene, type V1Scene } from './v1-scene.ts'
 
@@ -10,7 +11,7 @@ export interface V1World {
   readonly open: OpenaiBackend
   readonly letters: AnthropicBackend
   readonly clients: V1Clients
-  readonly foreign: TranslatedBackend
+  readonly foreign: ScriptedBackend
   /** Every way to ask, at each kind of backend that serves it. */
   readonly cases: readonly V1Case[]
   forget(): void
@@ -21,7 +22,7 @@ export interface V1World {
 export interface V1Case {
   readonly ask: V1Ask
   readonly model: string
-  readonly backend: OpenaiBackend | AnthropicBackend | TranslatedBackend
+  readonly backend: OpenaiBackend | ScriptedBackend
 }
 
 /** The model to ask for; the renamed one has another name at its backend. */
