@@ -101,6 +101,11 @@ describe('portcullis usage', () => {
     expect((await usage('requests', '--user', 'ada')).out).not.toContain('req_2')
     expect((await usage('requests', '--key', 'BobKey000001', '--model', 'fast')).out).toBe('No such requests.\n')
     expect(JSON.parse((await usage('requests', '--json')).out).requests).toHaveLength(2)
+    expect((await usage('requests')).err).toBe('')
+    for (let n = 0; n < 50; n += 1) await scene.pay(`req_more${n}`)
+    await scene.counted()
+    const cut = await usage('requests')
+    expect([cut.out.trim().split('\n').length, cut.err]).toEqual([51, 'the newest 50; --limit shows more, and --csv and --json all\n'])
   })
 
   it('shows a request, with what was kept of it and nothing that moves the cursor', async () => {

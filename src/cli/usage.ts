@@ -93,12 +93,16 @@ async function listTable(client: AdminClient, io: Io, flags: RequestFlags): Prom
   const { RequestTable } = await printer()
   const table = new RequestTable()
   const write = writer(io)
+  const { limit = TABLE_REQUESTS } = flags
   let shown = 0
-  for await (const requests of requestPages(client, { limit: TABLE_REQUESTS, ...flags })) {
-    shown += requests.length
+  // One more than is shown tells whether there are more.
+  for await (const page of requestPages(client, { ...flags, limit: limit + 1 })) {
+    const requests = page.slice(0, limit - shown)
     if (requests.length > 0 && !(await write(`${table.page(requests)}\n`))) return
+    shown += page.length
   }
   if (shown === 0) await write('No such requests.\n')
+  if (shown > limit && flags.limit === undefined) remark(io, `the newest ${limit}; --limit shows more, and --csv and --json all`)
 }
 
 async function listCsv(client: AdminClient, io: Io, flags: RequestFlags): Promise<void> {

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { AdminClient } from './key-client.ts'
 import { wholeNumber } from './key-flags.ts'
 import { type Frame, json, jsonOption } from './key-frame.ts'
-import { type Io, say, writer } from './key-io.ts'
+import { type Io, remark, say, writer } from './key-io.ts'
 import { writeJsonList } from './key-list.ts'
 import { EXIT } from './terminal.ts'
 import { creditPages, showUser, type UserListOptions, userPages } from './user-actions.ts'
@@ -49,26 +49,29 @@ export function addCredits(user: Command, { run, io }: Frame): void {
     .action((name: string, { limit, json: asJson }: { limit?: number; json?: boolean }) =>
       run(async (client) => {
         if (asJson) await writeJsonList(io, 'credits', creditPages(client, name, limit), () => ({ store: client.store }))
-        else await creditTable(client, io, name, limit ?? TABLE_USERS)
+        else await creditTable(client, io, name, limit)
         return EXIT.done
       }),
     )
 }
 
-async function creditTable(client: AdminClient, io: Io, name: string, limit: number): Promise<void> {
+async function creditTable(client: AdminClient, io: Io, name: string, limit = TABLE_ROWS): Promise<void> {
   const { CreditTable, NO_CREDITS } = await userPrinter()
   const table = new CreditTable()
   const write = writer(io)
   let shown = 0
-  for await (const credits of creditPages(client, name, limit)) {
-    shown += credits.length
+  // One more than is shown tells whether there are more.
+  for await (const page of creditPages(client, name, limit + 1)) {
+    const credits = page.slice(0, limit - shown)
     if (credits.length > 0 && !(await write(`${table.page(credits)}\n`))) return
+    shown += page.length
   }
   if (shown === 0) await write(`${NO_CREDITS}\n`)
+  if (shown > limit) remark(io, `the newest ${limit}; --limit shows more`)
 }
 
-/** A screen or two; who has more users and wants them all says so. */
-const TABLE_USERS = 100
+/** A screen or two; who has more of them and wants them all says so. */
+const TABLE_ROWS = 100
 
 async function listTable(client: AdminClient, io: Io, flags: UserListOptions): Promise<void> {
   const { UserTable, NO_USERS, ONLY_DISABLED, moreUsers } = await userPrinter()
@@ -76,7 +79,7 @@ async function listTable(client: AdminClient, io: Io, flags: UserListOptions): P
   const write = writer(io)
   let shown = 0
   let next: string | null = null
-  for await (const page of userPages(client, { limit: TABLE_USERS, ...flags })) {
+  for await (const page of userPages(client, { limit: TABLE_ROWS, ...flags })) {
     next = page.next
     if (page.users.length === 0) continue
     shown += page.users.length
