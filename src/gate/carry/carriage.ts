@@ -8,7 +8,7 @@ import { type Clock, type GatewayError, LIMITS } from '../../kernel/index.ts'
 import type { Ended, Visit } from '../visit.ts'
 import type { CallerSide } from './caller-side.ts'
 import { Collected } from './collected.ts'
-import { hiderOf, reshaped, withoutCredential } from './credential.ts'
+import { hiderOf, hiding, withoutCredential } from './credential.ts'
 import { earlyRefusal, endingOf, failedAtOnce, isFault, overdueFault, upstreamFault } from './faults.ts'
 import { isHalf, readerOf, UNFINISHED } from './half-object.ts'
 import { passesLength, relayedHeaders } from './headers.ts'
@@ -164,11 +164,11 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
   }
 
   #startRelay(status: number, headers: IncomingHttpHeaders): void {
-    this.#reader = readerOf(this.#plan, status, this.#contentType, headers)
+    this.#reader = hiding(readerOf(this.#plan, status, this.#contentType, headers), this.#backend)
     if (this.#alone) return
     if (this.#caller.kept && !isEventStream(this.#contentType)) throw this.#rubbish('no stream, where one was asked for and begun')
     const relayed = relayedHeaders(headers, this.#visit, this.#plan.contentType)
-    const told = status < 400 ? relayed : relayed.map(hiderOf(this.#backend))
+    const told = this.#backend.auth === null ? relayed : relayed.map(hiderOf(this.#backend))
     // Where there are no events there is nothing to put between them.
     this.#caller.atBoundary = this.#reader?.atBoundary ?? false
     this.#caller.begin(status, told, passesLength(headers))
@@ -222,7 +222,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     if (this.#isFault && fault !== undefined) throw fault(withoutCredential(answer, this.#backend))
     if (reshape === undefined) this.#answer(relayedError(answer, collected, this.#backend, this.#plan))
     else if (isHalf(answer, collected.headers)) throw this.#rubbish(UNFINISHED)
-    else this.#answer(reshaped(answer, this.#backend, reshape))
+    else this.#answer(reshape(withoutCredential(answer, this.#backend)))
   }
 
   #used: Pick<LocalAnswer, 'units' | 'estimated'> | undefined
