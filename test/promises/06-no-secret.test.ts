@@ -1,30 +1,17 @@
-import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
-import { Agent, request } from 'node:http'
+import { request } from 'node:http'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
-import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { randomBase62 } from '../../src/kernel/index.ts'
 import { type Call, call } from '../support/caller.ts'
-import { type Canary, formsOf, type Sink, searchFor } from '../support/canaries.ts'
-import { ROOT } from '../support/command-lines.ts'
+import { formsOf, searchFor } from '../support/canaries.ts'
 import { type TestKey, verifyPlace } from '../support/gateway.ts'
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts'
 import { type LeakyBackend, leakyBackend, MANNERS, type Manner } from '../support/leaky-backend.ts'
 import { FORM_TYPE, partHead } from '../support/media.ts'
-import { around, type Cast, type Command, commands, misplaced, ordinary, pastedText, type Slip } from '../support/secret-calls.ts'
-import {
-  ALLOWED,
-  configText,
-  OWN_FILES,
-  Owner,
-  ownSecrets,
-  PASTED,
-  type SecretScene,
-  secretOf,
-  secretScene,
-} from '../support/secret-scene.ts'
+import { around, type Cast, commands, misplaced, ordinary, pastedText, type Slip } from '../support/secret-calls.ts'
+import { neverFound, SecretHouse } from '../support/secret-house.ts'
+import { ALLOWED, configText, Owner, ownSecrets, PASTED, type SecretScene, secretOf, secretScene } from '../support/secret-scene.ts'
 import { until } from '../support/until.ts'
 
 const ROUNDS = process.env.PORTCULLIS_LONG === '1' ? 20 : 1
@@ -34,10 +21,8 @@ let scene: SecretScene
 let gate: GatewayProcess
 let owner: Owner
 let keys: Cast['keys']
-const sinks: Sink[] = []
+let house: SecretHouse
 const statuses = new Map<number, number>()
-
-const keep = (group: string, name: string, bytes: string | Buffer): void => void sinks.push({ group, name, bytes: Buffer.from(bytes) })
 
 beforeAll(async () => {
   // The scene needs the backend's address and the backend what the scene wants it to say.
@@ -45,6 +30,7 @@ beforeAll(async () => {
   scene = secretScene(backend.url)
   gate = await startGatewayProcess(scene.place)
   owner = new Owner(scene.place)
+  house = new SecretHouse(scene.place, gate)
   keys = await makeKeys()
   await addEndpoints()
 }, 60_000)
@@ -71,7 +57,7 @@ async function makeKeys(): Promise<typeof keys> {
 /** A provider's key for each way in which one is sent, given, exchanged, refused and thrown away. Discovery sends them at once. */
 async function addEndpoints(): Promise<void> {
   const secret = (name: string, allowed: readonly string[] = []): string => scene.secret(`provider: ${name}`, randomBase62(40), allowed)
-  const key = (name: string, before = 'sk-'): string => `${before}${secret(name, ['backend head', 'passed on'])}`
+  const key = (name: string, before = 'sk-'): string => `${before}${secret(name, ['backend head'])}`
   const at = { url: backend.url, discover: true }
   await owner.ask('POST', '/endpoints', { ...at, name: 'bearer', key: key('bearer') })
   await owner.ask('POST', '/endpoints', { ...at, name: 'named', dialect: 'anthropic', key: key('its own header') })
@@ -89,15 +75,14 @@ async function addEndpoints(): Promise<void> {
 
 /** Asks, and keeps the answer as a sink. What a bad backend says is passed on as it is by raw routes, and told in our own words by the others. */
 async function ask(name: string, asked: Call, manner: Manner = 'good'): Promise<number> {
-  const { status, headers, body } = await call(gate.port, { agent, ...asked })
+  const { status, headers, body } = await call(gate.port, { agent: house.agent, ...asked })
   statuses.set(status, (statuses.get(status) ?? 0) + 1)
   const isRaw = /^\/(?:chat|rerank)\//.test(asked.path)
   const passedOn = manner !== 'good' && (isRaw || status === 200)
   const group = passedOn ? 'passed on' : status === 200 ? 'good answers' : 'errors'
-  keep(group, `${group}: ${name}`, `${status} ${JSON.stringify(headers)}\n${body}`)
+  house.keep(group, `${group}: ${name}`, `${status} ${JSON.stringify(headers)}\n${body}`)
   return status
 }
-const agent = new Agent({ keepAlive: true, maxSockets: 16 })
 
 it('callers, backends and the owner say things that nobody else should read', async () => {
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -178,114 +163,32 @@ async function ownersSlips(): Promise<void> {
 let slipFiles: readonly Slip[] = []
 const complaintsIn = (log: string): number => log.split('the old one is kept').length
 
-interface Ran {
-  readonly words: readonly string[]
-  readonly out: string
-  readonly err: string
-  readonly status: number
-}
-
-async function runCommands(all: readonly Command[]): Promise<readonly Ran[]> {
-  const env = { PATH: process.env.PATH, HOME: scene.place.dir, ...scene.place.env, PORT: String(gate.port) }
-  const child = spawn(process.execPath, ['--import', 'tsx', 'test/support/many-commands.mjs'], {
-    cwd: ROOT,
-    env,
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  child.stdin.end(JSON.stringify(all))
-  return JSON.parse(await text(child.stdout)) as Ran[] // printed by our own program
-}
-
-/** So many requests that a segment is finished and compressed. */
-async function rotate(): Promise<void> {
-  const { ledgerFile } = scene.place
-  const finished = (): boolean => readdirSync(join(ledgerFile, '..')).some((name) => name.endsWith('.gz'))
-  const headers = { 'user-agent': `${keys.agent.text} ${'x'.repeat(60)}` }
-  const tags = async (): Promise<void> => {
-    const { status } = await call(gate.port, { agent, path: '/chat/api/tags', key: keys.caller.text, headers })
-    expect(status).toBe(200)
-  }
-  for (let round = 0; round < 10 && !finished(); round += 1) await Promise.all(Array.from({ length: 200 }, tags))
-  await until(finished, { withinMs: 10_000, what: 'a compressed segment' })
-}
-
-/** Files that the gateway keeps, each with the group it belongs to. What is not named here may not be there. */
-const DATA_FILES: readonly (readonly [RegExp, string])[] = [
-  [/^portcullis\.db(?:-wal|-shm)?$/, 'store'],
-  [/^owner\.(?:json|db(?:-journal)?)$/, 'data'],
-  [/^ledger\.(?:pub|seal|path)$/, 'data'],
-  ...OWN_FILES.map((name) => [new RegExp(`^${name.replace('.', '\\.')}$`), `own ${name}`] as const),
-]
-
-function keepFiles(when: string): void {
-  const { dataDir, ledgerFile } = scene.place
-  for (const entry of readdirSync(dataDir, { withFileTypes: true })) {
-    if (entry.name === 'spool') expect(readdirSync(join(dataDir, 'spool'))).toEqual([])
-    if (!entry.isFile()) continue
-    const group = DATA_FILES.find(([name]) => name.test(entry.name))?.[1]
-    expect(group, `${entry.name} is a file of the data directory that nobody knows`).toBeDefined()
-    keep(group ?? '', `${entry.name} (${when})`, readFileSync(join(dataDir, entry.name)))
-  }
-  for (const name of readdirSync(join(ledgerFile, '..'))) {
-    const bytes = readFileSync(join(ledgerFile, '..', name))
-    keep('ledger', `${name} (${when})`, bytes)
-    if (name.endsWith('.gz')) keep('ledger', `${name} (${when}), inflated`, gunzipSync(bytes))
-  }
-}
-
-function keepWhatTheBackendGot(): void {
-  const got = new Map<string, { readonly heads: string[]; readonly bodies: Buffer[] }>()
-  for (const { method, target, rawHeaders, body } of backend.seen) {
-    const name = `${method} ${target.split('?')[0]?.slice(0, 40)}`
-    const { heads, bodies } = got.get(name) ?? { heads: [], bodies: [] }
-    got.set(name, { heads, bodies })
-    heads.push(`${target}\n${JSON.stringify(rawHeaders)}`)
-    bodies.push(body, Buffer.from('\n'))
-  }
-  for (const [name, { heads, bodies }] of got) {
-    keep('backend head', `${name}, lines and headers`, heads.join('\n'))
-    keep('backend body', `${name}, bodies`, Buffer.concat(bodies))
-  }
-}
-
 it('no secret is in any sink', async () => {
-  await rotate()
-  for (const path of ['/', '/health', '/ready', '/status', '/metrics'])
-    keep('open routes', path, JSON.stringify(await call(gate.port, { path })))
+  const headers = { 'user-agent': `${keys.agent.text} ${'x'.repeat(60)}` }
+  await house.rotate({ path: '/chat/api/tags', key: keys.caller.text, headers })
+  await house.keepOpenRoutes()
   const pages = ['/keys', '/keys?all=true', `/keys/${keys.old.id}`, '/keys/nothing-of-the-kind', `/keys/${keys['key id'].text}`]
   for (const path of pages) await owner.ask('GET', path)
-  const ran = await runCommands(commands({ scene, keys }, slipFiles))
-  for (const { words, out, err } of ran) keep('cli', `portcullis ${words.join(' ').slice(0, 40)}`, Buffer.from(`${out}\n${err}`, 'latin1'))
+  const ran = await house.runCommands(commands({ scene, keys }, slipFiles))
   expect(ran.filter(({ words, status }) => ['audit', 'report', 'status'].includes(words[0] ?? '') && status !== 0)).toEqual([])
-  for (const [at, answer] of owner.answers.entries()) keep('admin', `answer ${at} of the owner's socket`, answer)
-  keep('process', 'the command line', readFileSync(`/proc/${gate.pid}/cmdline`))
-  keepFiles('running')
-  await gate.stop()
-  keepFiles('stopped')
-  keep('log', 'stdout', gate.out())
-  keep('log', 'stderr', gate.log())
-  keepWhatTheBackendGot()
+  for (const [at, answer] of owner.answers.entries()) house.keep('admin', `answer ${at} of the owner's socket`, answer)
+  await house.stopAndKeep()
+  house.keepWhatTheBackendGot(backend.seen)
 
   const canaries = [...scene.canaries, ...ownSecrets(scene.place)]
-  const { searches, leaks, rightly } = searchFor(canaries, sinks)
+  const { searches, leaks, rightly } = searchFor(canaries, house.sinks)
   process.stdout.write(
-    `promise 06: ${canaries.length} canaries × ${sinks.length} sinks, ${searches.toLocaleString('en')} searches, leaks ${leaks.length}\n`,
+    `promise 06: ${canaries.length} canaries × ${house.sinks.length} sinks, ${searches.toLocaleString('en')} searches, leaks ${leaks.length}\n`,
   )
   expect(leaks.map(({ canary, form, sink, around: text }) => `${canary} (${form}) in ${sink}: ${text}`)).toEqual([])
   expect(neverFound(canaries, rightly)).toEqual([])
-  expect(sinks.find(({ name }) => name.endsWith('inflated'))?.bytes.includes(`pcl_${keys.agent.id}_`)).toBe(true)
+  expect(house.sinks.find(({ name }) => name.endsWith('inflated'))?.bytes.includes(`pcl_${keys.agent.id}_`)).toBe(true)
   await verifyPlace(scene.place)
 }, 60_000)
 
-/** A secret that may be somewhere is found there: else it was never said, or the search is blind. */
-const neverFound = (canaries: readonly Canary[], rightly: ReadonlySet<string>): readonly string[] =>
-  canaries
-    .filter(({ name, allowed }) => allowed.length > 0 && !allowed.some((group) => rightly.has(`${group} ${name}`)))
-    .map(({ name }) => name)
-
 it('a secret that is somewhere is found, however it is written there', () => {
   const canaries = [{ name: 'planted', secret: secretOf(keys.caller.text), allowed: [] }]
-  const log = sinks.find(({ name }) => name === 'stderr')
+  const log = house.sinks.find(({ name }) => name === 'stderr')
   for (const [form, needles] of formsOf(secretOf(keys.caller.text))) {
     for (const needle of needles) {
       const planted = { group: 'log', name: 'stderr', bytes: Buffer.concat([log?.bytes ?? Buffer.alloc(0), needle, Buffer.from('\n')]) }

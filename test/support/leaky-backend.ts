@@ -1,5 +1,5 @@
 import { MP3_BYTES } from './hostile/backends.ts'
-import { answer, type Behaviour, type HostileUpstream, hostileUpstream, whole } from './hostile.ts'
+import { answer, type Behaviour, type Exchange, type HostileUpstream, hostileUpstream, whole } from './hostile.ts'
 import { NDJSON } from './text-backend.ts'
 
 /** What it does with whatever it is asked: the first is a good backend, the others give the whole request back in some place where it may be believed. */
@@ -51,15 +51,19 @@ function good(path: string, said: string): Behaviour {
 }
 
 let turns = 0
-/** The request as it came, in words that look like an error of the backend's own. */
-const echoing =
+/** The request as it came. Sentences of backends are clipped, so each time something else stands first. */
+export async function wordsOf(x: Exchange): Promise<string> {
+  const body = (await x.body()).toString('utf8')
+  const headers = x.seen.rawHeaders.map(([name, value]) => `${name}: ${value}`).join(' ')
+  turns += 1
+  return turns % 2 === 0 ? `${headers} ${body}` : `${body} ${headers}`
+}
+
+/** The same in words that look like an error of the backend's own. */
+export const echoing =
   (manner: Exclude<Manner, 'good'>): Behaviour =>
   async (x) => {
-    const body = (await x.body()).toString('utf8')
-    const headers = x.seen.rawHeaders.map(([name, value]) => `${name}: ${value}`).join(' ')
-    // Sentences of backends are clipped, so each time something else stands first.
-    turns += 1
-    await x.send(bytesOf(manner, turns % 2 === 0 ? `${headers} ${body}` : `${body} ${headers}`))
+    await x.send(bytesOf(manner, await wordsOf(x)))
     if (manner === 'status line' || manner === 'no HTTP') x.fin()
   }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { asKeyId, randomBase62 } from '../../src/kernel/index.ts'
 import { call } from './caller.ts'
@@ -120,7 +120,7 @@ export function secretScene(backendUrl: string): SecretScene {
   )
   const credentials = SERVICES.map((service) => {
     const file = join(place.dir, `${service}.credential`)
-    const value = secret(`credential of ${service}`, `sk-${randomBase62(40)}`, ['backend head', 'passed on'])
+    const value = secret(`credential of ${service}`, `sk-${randomBase62(40)}`, ['backend head'])
     writeFileSync(file, `Bearer ${value}\n`, { mode: 0o600 })
     return [`${service.toUpperCase()}_AUTH_VALUE_FILE`, file] as const
   })
@@ -168,10 +168,11 @@ export const secretOf = (key: string): string => key.slice('pcl_'.length + 12 + 
 
 /** The secrets that the gateway made for itself, each in the one file that is its own. */
 export const ownSecrets = ({ dataDir }: GatewayPlace): readonly Canary[] =>
-  OWN_FILES.map((name) => {
+  OWN_FILES.filter((name) => existsSync(join(dataDir, name))).map((name) => {
     const lines = readFileSync(join(dataDir, name), 'utf8')
       .split('\n')
       .filter((line) => line !== '' && !line.startsWith('-----'))
     return { name, secret: lines.join('\n').slice(-40), allowed: [`own ${name}`] }
   })
-export const OWN_FILES = ['lookup.pepper', 'ledger.key', 'endpoints.key'] as const
+/** The last is made when a key first wants its prompts kept. */
+export const OWN_FILES = ['lookup.pepper', 'ledger.key', 'endpoints.key', 'contents.key'] as const
