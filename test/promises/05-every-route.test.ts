@@ -10,11 +10,12 @@ import { systemClock } from '../../src/kernel/index.ts'
 import { OPEN_LISTS } from '../../src/openai/index.ts'
 import { UNRECORDED_ROUTES } from '../../src/ops/index.ts'
 import { type Call, call } from '../support/caller.ts'
-import { type GatewayUnderTest, gatewayPlace, type LedgerRecord, startTestGateway, type TestKey } from '../support/gateway.ts'
+import { type GatewayUnderTest, gatewayPlace, startTestGateway, type TestKey } from '../support/gateway.ts'
 import { json } from '../support/hostile.ts'
 import { rawCaller } from '../support/raw-caller.ts'
 import { parseAnswer, rawExchange } from '../support/raw-http.ts'
 import { type TextBackend, textBackend } from '../support/text-backend.ts'
+import { freshAddress, RECORDS, type Trail, trailsOf } from '../support/trails.ts'
 import { until } from '../support/until.ts'
 
 let upstream: TextBackend
@@ -100,44 +101,6 @@ const EXAMPLES: Readonly<Record<string, string>> = { digest: `sha256:${'a'.repea
 /** A path that the pattern takes. */
 const exampleOf = ({ path }: Listed): string => path.replaceAll(/:([a-z]+)(?:\{[^/]*\})?/g, (_whole, name: string) => EXAMPLES[name] ?? 'x')
 
-/** Each request comes from an address of its own, because one address's refusals are counted together after the twentieth. */
-let addresses = 0
-const freshAddress = (): string => {
-  addresses += 1
-  return `127.1.${Math.floor(addresses / 250)}.${(addresses % 250) + 1}`
-}
-
-interface Asked {
-  readonly name: string
-  readonly asked: Call
-}
-
-interface Trail extends Asked {
-  readonly status: number
-  readonly id: string | undefined
-  /** What the request left in the ledger. */
-  readonly lines: readonly LedgerRecord[]
-  readonly events: string
-}
-
-/** Asks one after the other, and the ledger once for all of them. */
-async function trailsOf(all: readonly Asked[]): Promise<Trail[]> {
-  const before = (await gate.lines()).length
-  const answers = []
-  for (const one of all) {
-    const from = one.asked.socketPath === undefined ? { from: freshAddress() } : {}
-    const { status, headers } = await call(gate.port, { ...from, ...one.asked })
-    answers.push({ ...one, status, id: headers['x-request-id']?.toString() })
-  }
-  const lines = (await gate.lines()).slice(before).filter(({ event }) => event !== 'seal')
-  const trails = answers.map((answer) => {
-    const own = lines.filter(({ request }) => request !== undefined && request === answer.id)
-    return { ...answer, lines: own, events: own.map(({ event }) => event).join() }
-  })
-  expect(lines.length, 'every line belongs to one of the requests').toBe(trails.reduce((sum, trail) => sum + trail.lines.length, 0))
-  return trails
-}
-
 const UNRECORDED: readonly string[] = [...UNRECORDED_ROUTES, ...OPEN_LISTS]
 const isUnrecorded = (name: string): boolean => UNRECORDED.includes(name)
 const callOf = (route: Listed): Call => ({
@@ -146,14 +109,19 @@ const callOf = (route: Listed): Call => ({
   ...(route.method === 'GET' || route.method === 'HEAD' ? {} : { body: '{}' }),
 })
 const nameOf = ({ method, path }: Listed): string => `${method} ${path}`
-const RECORDS = ['intent,outcome', 'refused']
 
 describe('promise 5: every route leaves a ledger record', () => {
   it('with a key, and without one', async () => {
     const routes = networkRoutes()
-    const withKey = await trailsOf(routes.map((route) => ({ name: nameOf(route), asked: { ...callOf(route), key: key.text } })))
+    const withKey = await trailsOf(
+      gate,
+      routes.map((route) => ({ name: nameOf(route), asked: { ...callOf(route), key: key.text } })),
+    )
     const forwarded = { 'x-forwarded-for': '192.0.2.1' } // nobody is a local observer through a proxy
-    const without = await trailsOf(routes.map((route) => ({ name: nameOf(route), asked: { ...callOf(route), headers: forwarded } })))
+    const without = await trailsOf(
+      gate,
+      routes.map((route) => ({ name: nameOf(route), asked: { ...callOf(route), headers: forwarded } })),
+    )
     const unrecorded = [...withKey, ...without].filter(({ lines }) => lines.length === 0)
     const names = [...new Set(unrecorded.map(({ name }) => name))].sort()
     process.stdout.write(
@@ -172,7 +140,10 @@ describe('promise 5: every route leaves a ledger record', () => {
   it('at the socket of the owner', async () => {
     const routes = ownerRoutes()
     const socketPath = gate.gateway.house.socket
-    const trails = await trailsOf(routes.map((route) => ({ name: nameOf(route), asked: { ...callOf(route), socketPath } })))
+    const trails = await trailsOf(
+      gate,
+      routes.map((route) => ({ name: nameOf(route), asked: { ...callOf(route), socketPath } })),
+    )
     for (const { name, status, events, lines } of trails) {
       // A wrong body is refused before the intent; a wrong name is found when the work has begun.
       expect(RECORDS, `${name} answered ${status}`).toContain(events)
@@ -238,7 +209,10 @@ const MALFORMED: readonly (readonly [name: string, bytes: string, status: number
 
 describe('promise 5: and so does what reaches no route', () => {
   it('in the answers of our own', async () => {
-    const trails = await trailsOf(TURNED_AWAY.map(([name, asked]) => ({ name, asked })))
+    const trails = await trailsOf(
+      gate,
+      TURNED_AWAY.map(([name, asked]) => ({ name, asked })),
+    )
     const told = trails.map(({ name, status, events, lines }) => [name, status, events, lines[0]?.code, lines[0]?.method])
     expect(told).toEqual(TURNED_AWAY.map(([name, asked, status, code]) => [name, status, 'refused', code, asked.method ?? 'GET']))
   })
