@@ -7,7 +7,7 @@ export type Whose = `${'key' | 'user' | 'model'} ${string}`
 const secondsOf = (waitMs: number): number => Math.max(1, Math.ceil(waitMs / 1000))
 const again = (seconds: number): string => `try again in ${seconds} s`
 
-/** SDKs do not wait longer than a minute: told to, they come back after a second, and again after two. */
+/** SDKs wait in silence for as long as they are told, an hour too; beyond a minute a program should hear of it instead. */
 const WAITED_S_MAX = 60
 const waiting = (seconds: number): Record<string, string> => ({
   'retry-after': String(seconds),
