@@ -144,6 +144,19 @@ describe('what passes', () => {
     ['a source', 'messages', source({ type: 'base64', media_type: 'image/png', data: 'iVBORw0KGgo=' })],
     ['a document', 'messages', said({ type: 'document', source: { type: 'text', media_type: 'text/plain', data: `${FAR} is a file` } })],
     [
+      'tools that the caller runs',
+      'responses',
+      { model: 'm', tools: [{ type: 'local_shell' }, { type: 'computer_use_preview', display_width: 1 }] },
+    ],
+    [
+      'Anthropic’s tools that the caller runs',
+      'messages',
+      {
+        model: 'm',
+        tools: ['bash_20250124', 'text_editor_20250728', 'computer_20250124', 'memory_20250818'].map((type) => ({ type, name: 'x' })),
+      },
+    ],
+    [
       'tools as Anthropic has them',
       'messages',
       { model: 'm', messages: [], tools: [{ name: 'x', input_schema: fn.parameters }], mcp_servers: [] },

@@ -37,7 +37,7 @@ const SENTENCES: Readonly<Record<Kind, (name: string) => string>> = {
   kept: (name) => `"${name}" names what is kept at the provider for all who share its account; send its content instead, ${ASK}`,
   server: (name) => `"${name}" names a server for the provider to connect to; leave it out, ${ASK}`,
   tool: (name) =>
-    `"tools" holds ${name}, which the provider would run itself; only function and custom tools pass here. Leave it out, ${ASK}`,
+    `"tools" holds ${name}, which the provider would run itself; only tools that the caller runs pass here. Leave it out, ${ASK}`,
 }
 
 function refusal(kind: Kind, name: string): GatewayError {
@@ -94,7 +94,8 @@ const OPAQUE: ReadonlySet<string> = new Set([
   'citations',
 ])
 
-const TOOLS_OF_CALLERS: ReadonlySet<string> = new Set(['function', 'custom'])
+/** Whoever asks runs them himself, and tells the model what came of it; all others are run by the provider. */
+const TOOL_OF_CALLERS = /^(?:function|custom|local_shell|apply_patch|computer_use_preview|(?:bash|text_editor|computer|memory)_\d{8})$/
 const REFERENCE = 'item_reference'
 
 const READER: NestedReader = {
@@ -105,19 +106,22 @@ const READER: NestedReader = {
     const { name } = member
     const kind = own(ANYWHERE, name)
     if (kind !== undefined && head !== '') throw refusal(kind, name)
-    if (isToolName(member) && !TOOLS_OF_CALLERS.has(head)) throw refusal('tool', `"${clip(head, LIMITS.nameCharsMax)}"`)
+    if (isToolName(member) && !TOOL_OF_CALLERS.test(head)) throw refusal('tool', `"${clip(head, LIMITS.nameCharsMax)}"`)
     if (head.startsWith('data:')) return
     if (isAddressName(name) && head !== '') throw refusal('address', name)
     if (isContent(member) && SCHEME.test(head)) throw refusal('address', name)
   },
   object({ name }, names) {
     // A provider may know tools by another name than their type.
-    if (name === 'tools' && !NAMED.some((one) => names.has(one))) throw refusal('tool', 'one without a name')
+    if (name !== 'tools' || NAMED.some((one) => names.has(one)) || [...names].every((one) => UNNAMED.has(one))) return
+    throw refusal('tool', 'one without a name')
   },
 }
 
 const isToolName = ({ name, within }: Member): boolean => name === 'tools' || (name === 'type' && within === 'tools')
 const NAMED = ['name', 'function', 'custom'] as const
+/** All that those have which need no name. */
+const UNNAMED: ReadonlySet<string> = new Set(['type', 'display_width', 'display_height', 'environment'])
 const SCHEME = /^\s*[a-z][a-z0-9+.-]*:/i
 
 /** What is asked over /v1/responses: a list of items, each of which may be a reference to one that is kept. */
