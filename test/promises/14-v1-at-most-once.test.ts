@@ -86,7 +86,7 @@ describe('promise 14: over /v1 a generation is sent at most once, to whichever o
       )
       expect(tally.duplicates).toEqual([])
       expect(tally.invited).toEqual([])
-      expect(count).toBeGreaterThan(LONG ? 1_000 : 40)
+      expect(count).toBeGreaterThan(LONG ? 1_000 : 30)
       expect(tally.reached).toBeGreaterThan(tally.asked / 3)
       expect(others.flatMap(({ asked }) => asked)).toEqual([])
     },
@@ -164,7 +164,7 @@ describe('promise 14: and whatever its endpoints say', () => {
     expect(statuses.get(200) ?? 0).toBeGreaterThan(REQUESTS / 4)
   })
 
-  it('nor is an upload that has been read once', { timeout: 900_000 }, async () => {
+  it('an upload too, and always whole', { timeout: 900_000 }, async () => {
     forget()
     const wav = toneWav(2)
     const form = formBytes([
