@@ -5,25 +5,28 @@ import { backendFault, type Plan, type StreamReport } from '../../dialects/index
 import { GatewayError } from '../../kernel/index.ts'
 
 // Before a connection stands, nothing can have been acted on; these are the only faults that a caller may safely repeat.
-const UNREACHABLE = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'ETIMEDOUT',
-])
+const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'ECONNRESET'])
+/** The same codes come from reading too, when a connection on which the request had gone out is given up. */
+const BEFORE_CONNECTED: ReadonlySet<unknown> = new Set(['connect', 'getaddrinfo'])
 
 const codeOf = (error: unknown): string =>
   typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : ''
+
+function neverConnected(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.length > 0 && error.errors.every(neverConnected)
+  const code = codeOf(error)
+  return (
+    code === 'UND_ERR_CONNECT_TIMEOUT' ||
+    (UNREACHABLE.has(code) && error instanceof Error && 'syscall' in error && BEFORE_CONNECTED.has(error.syscall))
+  )
+}
 
 /** What undici or the network threw, in our words. Ours pass as they are: deadlines and body limits come through here too. */
 export function upstreamFault(thrown: unknown, backend: string): GatewayError {
   if (thrown instanceof GatewayError) return thrown
   const code = codeOf(thrown) || (thrown instanceof AggregateError ? codeOf(thrown.errors[0]) : '')
   const reason = `${backend}: ${code} ${thrown instanceof Error ? thrown.message : String(thrown)}`.trim()
-  if (UNREACHABLE.has(code)) {
+  if (neverConnected(thrown)) {
     return new GatewayError('UPSTREAM_UNREACHABLE', { reason, cause: thrown, detail: `The backend of ${backend} cannot be reached` })
   }
   return new GatewayError('UPSTREAM_DIED', {
