@@ -18,11 +18,25 @@ const READ: ReadonlySet<string> = new Set([
   'instructions',
   'system',
   'template',
+  'context',
+  'images',
   'tools',
   'functions',
 ])
-/** How many tokens the answer may have at most, if the caller says. */
-const OUT_MAX = ['max_tokens', 'max_completion_tokens', 'max_output_tokens'] as const
+
+/** Who writes as an answer to it: a protocol of /v1, or Ollama's own. */
+export type Writes = 'chat' | 'completions' | 'responses' | 'messages' | 'generates'
+
+/** Which field bounds an answer. What another protocol calls it says nothing: a backend passes over it, and goes on. */
+const BOUND: Readonly<Record<Writes, string | null>> = {
+  chat: 'max_tokens',
+  completions: 'max_tokens',
+  responses: 'max_output_tokens',
+  messages: 'max_tokens',
+  generates: null,
+}
+/** The new name of a bound, which not every backend knows yet: it may say that there will be more, but not that there will be less. */
+const NEW_BOUND = 'max_completion_tokens'
 
 const BYTES_PER_TOKEN = 4
 const TOKENS_OF_MEDIA = 1_000
@@ -30,31 +44,33 @@ const SMALL_BYTES = 8 * 1024
 const MEDIA_BYTES_MIN = 1024
 const HEAD_BYTES = 256
 const QUOTE = 0x22
+const SPACE = 0x20
+const COLON = 0x3a
 const BACKSLASH = 0x5c
 
 /**
  * The tokens of a request before anybody has counted them: a quarter of the bytes of its texts, and a thousand for each picture or sound in it. No tokenizer:
  * the good ones take seconds for one long word, and each model has its own. docs/limits.md says how far off this is.
  */
-export function expectedTokens(body: ReadBody, kind: 'generates' | 'embeds'): { least: Units; most: Units } {
+export function expectedTokens(body: ReadBody, kind: Writes | 'embeds'): { least: Units; most: Units } {
   let tokensIn = 0
-  for (const { name, start, end } of body.keys) if (READ.has(name)) tokensIn += tokensOfSpan(body.bytes, start, end)
+  for (const { name, start, end } of body.keys) if (READ.has(name)) tokensIn += tokensOfSpan(body.bytes, name, start, end)
   const least = { tokens_in: Math.ceil(tokensIn) }
-  return { least, most: kind === 'embeds' ? least : { ...least, tokens_out: tokensOut(body) } }
+  return { least, most: kind === 'embeds' ? least : { ...least, tokens_out: tokensOut(body, kind) } }
 }
 
-/**
- * The largest bound that any of the fields sets: which of them a backend obeys is its own affair. Times the answers that are asked for, one for each prompt of
- * a list.
- */
-function tokensOut({ keys, bytes, fields }: ReadBody): number {
-  let most = 0
-  for (const name of OUT_MAX) most = Math.max(most, countOf(fields[name]))
-  const { options, prompt } = fields
-  if (typeof options === 'object' && options !== null && 'num_predict' in options) most = Math.max(most, countOf(options.num_predict))
-  if (most === 0) most = LIMITS.tokensOutGuess
+/** What bounds an answer, times the answers that are asked for, one for each prompt of a list. */
+function tokensOut({ keys, bytes, fields }: ReadBody, kind: Writes): number {
   const each = Math.max(1, countOf(fields.n), countOf(fields.best_of))
-  return Math.min(most * each * promptsIn(prompt, keys, bytes), LIMITS.requestTokensMax)
+  return Math.min(boundOf(fields, kind) * each * promptsIn(fields.prompt, keys, bytes), LIMITS.requestTokensMax)
+}
+
+function boundOf(fields: ReadBody['fields'], kind: Writes): number {
+  const name = BOUND[kind]
+  const { options } = fields
+  const said =
+    name !== null ? fields[name] : typeof options === 'object' && options !== null && 'num_predict' in options ? options.num_predict : 0
+  return Math.max(countOf(said) || LIMITS.tokensOutGuess, kind === 'chat' ? countOf(fields[NEW_BOUND]) : 0)
 }
 
 const countOf = (value: unknown): number =>
@@ -73,31 +89,35 @@ function promptsIn(prompt: unknown, keys: ReadBody['keys'], bytes: Buffer): numb
 }
 const TEXTS = /^\[\s*["[]/
 
-function tokensOfSpan(bytes: Buffer, start: number, end: number): number {
+function tokensOfSpan(bytes: Buffer, name: string, start: number, end: number): number {
   const length = end - start
-  return length <= SMALL_BYTES ? length / BYTES_PER_TOKEN : withoutMedia(bytes, start, end)
+  return length <= SMALL_BYTES ? length / BYTES_PER_TOKEN : withoutMedia(bytes, name, start, end)
 }
 
-/** Strings that look like base64 are pictures or sound, and no text. */
-function withoutMedia(bytes: Buffer, start: number, end: number): number {
+/** Long strings without a space are pictures or sound where such things stand, and no text; a prompt is read however it looks. */
+function withoutMedia(bytes: Buffer, name: string, start: number, end: number): number {
   let tokens = (end - start) / BYTES_PER_TOKEN
+  let isMedia = MEDIA_KEYS.has(name)
   for (let open = bytes.indexOf(QUOTE, start); open !== -1 && open < end; ) {
     const close = closingQuote(bytes, open + 1)
     const length = close - open - 1
-    if (length >= MEDIA_BYTES_MIN && looksLikeMedia(bytes, open + 1)) tokens += TOKENS_OF_MEDIA - length / BYTES_PER_TOKEN
+    if (isKey(bytes, close + 1)) isMedia = length <= KEY_BYTES_MAX && MEDIA_KEYS.has(bytes.toString('latin1', open + 1, close))
+    else if (isMedia && length >= MEDIA_BYTES_MIN && !bytes.subarray(open + 1, close).includes(SPACE)) {
+      tokens += TOKENS_OF_MEDIA - length / BYTES_PER_TOKEN
+    }
     open = bytes.indexOf(QUOTE, close + 1)
   }
   return Math.max(0, tokens)
 }
 
-const BASE64 = /^[A-Za-z0-9+/=_-]+$/
-/** Of `data:image/png;base64,`, which may stand before it. */
-const DATA_PREFIX_CHARS_MAX = 100
+/** Where the protocols have a picture, a sound or a file, as base64 or as a `data:` URI. */
+const MEDIA_KEYS: ReadonlySet<string> = new Set(['url', 'image_url', 'data', 'file_data', 'image', 'images'])
+const KEY_BYTES_MAX = 9
 
-function looksLikeMedia(bytes: Buffer, start: number): boolean {
-  const head = bytes.toString('latin1', start, start + HEAD_BYTES)
-  const comma = head.startsWith('data:') ? head.indexOf(',') : -1
-  return comma <= DATA_PREFIX_CHARS_MAX && BASE64.test(head.slice(comma + 1))
+function isKey(bytes: Buffer, after: number): boolean {
+  let at = after
+  while ((bytes[at] ?? 0) <= SPACE && at < bytes.length) at += 1
+  return bytes[at] === COLON
 }
 
 function closingQuote(bytes: Buffer, from: number): number {

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Protocol } from '../catalog/index.ts'
-import { expectedTokens, passPlan, refuseRemote } from '../dialects/index.ts'
+import { expectedTokens, passPlan, type ReadBody, refuseRemote, type Writes } from '../dialects/index.ts'
 import type { Visit } from '../gate/index.ts'
 import { GatewayError, LIMITS } from '../kernel/index.ts'
 import { readV1 } from './body.ts'
@@ -9,7 +9,7 @@ import { lifeOf } from './life.ts'
 import type { FaceParts, Prepare } from './parts.ts'
 
 /** Chat, completions, responses, messages and embeddings: the endpoint speaks the caller's protocol, and the bytes pass. */
-export function prepareText(protocol: Protocol, { models, heartbeatMs }: FaceParts): Prepare {
+export function prepareText(protocol: TextProtocol, { models, heartbeatMs }: FaceParts): Prepare {
   return async (visit, room) => {
     const body = await readV1(visit, room, LIMITS.chatBodyBytesMax)
     const { stream } = body.fields
@@ -18,7 +18,7 @@ export function prepareText(protocol: Protocol, { models, heartbeatMs }: FacePar
     }
     const model = findModel(models, visit.principal, body.fields.model, protocol)
     visit.model = model.name
-    visit.demand = { model, price: model.price, ...expectedTokens(body, protocol === 'embeddings' ? 'embeds' : 'generates') }
+    visit.demand = { model, price: model.price, ...expectedTokens(withDefaults(body, model.options), kindOf(protocol)) }
     const mayManage = visit.principal?.rights.has('manage:chat') ?? false
     const headers = protocol === 'messages' ? anthropicHeaders(visit) : NO_HEADERS
     return {
@@ -32,6 +32,13 @@ export function prepareText(protocol: Protocol, { models, heartbeatMs }: FacePar
     }
   }
 }
+
+type TextProtocol = Extract<Protocol, Writes | 'embeddings'>
+const kindOf = (protocol: TextProtocol): Writes | 'embeds' => (protocol === 'embeddings' ? 'embeds' : protocol)
+
+/** What is sent where the caller says nothing bounds an answer as well. */
+const withDefaults = (body: ReadBody, options: Readonly<Record<string, unknown>>): ReadBody =>
+  Object.keys(options).length === 0 ? body : { ...body, fields: { ...options, ...body.fields } }
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
 const VERSION = '2023-06-01'
