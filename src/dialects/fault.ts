@@ -1,3 +1,4 @@
+import { isJson } from '../http/index.ts'
 import { clip, GatewayError, LIMITS } from '../kernel/index.ts'
 import type { WholeAnswer } from './plan.ts'
 
@@ -81,8 +82,6 @@ export function backendFault(answer: WholeAnswer, notes: FaultNotes = {}): Gatew
 /** A page that says 503 is a proxy's, which may have lost a backend that was at work already: nobody else may be asked then. */
 const isBusy = ({ status, contentType, retryAfter }: WholeAnswer): boolean =>
   status === 503 && (retryAfter !== undefined || isJson(contentType))
-
-export const isJson = (contentType: string): boolean => /^application\/(?:[\w.+-]+\+)?json\b/i.test(contentType)
 
 function notThat({ contentType }: WholeAnswer, sentence: string): GatewayError {
   const type = /^\s*([\w.+-]{1,60}\/[\w.+-]{1,60})\s*(?:;|$)/.exec(contentType)?.[1] ?? ''

@@ -1,4 +1,5 @@
-export { backendFault, isJson } from './fault.ts'
+export { checkpointOf, modelsBeside } from './a1111/policy.ts'
+export { backendFault } from './fault.ts'
 export { listingOf } from './listing.ts'
 export { shownModels } from './ollama/lists.ts'
 export { withOllamaOptions } from './ollama/options.ts'

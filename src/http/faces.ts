@@ -1,4 +1,5 @@
 import { ERRORS, type ErrorCode, GatewayError, withoutKeys } from '../kernel/index.ts'
+import { isEventStream } from './content-type.ts'
 
 /**
  * How the clients of a face read errors: ollama-js prints `[object Object]` unless `error` is text, FastAPI clients read `detail`, OpenAI's want four keys in
@@ -96,7 +97,7 @@ export function errorAnswer(error: GatewayError, shape: ErrorShape, requestId: s
 /** The same, in band, for a stream whose status line has long been sent. Null where the format has no place for it and only a cut is honest. */
 export function errorInBand(error: GatewayError, shape: ErrorShape, contentType: string): string | null {
   if (contentType.startsWith('application/x-ndjson')) return `${JSON.stringify({ error: detailOf(error) })}\n`
-  if (!contentType.startsWith('text/event-stream')) return null
+  if (!isEventStream(contentType)) return null
   // The blank line first ends an event that the backend left half done.
   if (shape === 'openai') return `\n\ndata: ${JSON.stringify(openaiError(error))}\n\n`
   return shape === 'anthropic' ? `\n\nevent: error\ndata: ${JSON.stringify(anthropicError(error))}\n\n` : null

@@ -9,6 +9,7 @@ export {
   trustedNetworks,
 } from './address.ts'
 export { dropBody, readBody, Upload } from './body.ts'
+export { isEventStream, isJson } from './content-type.ts'
 export type { CorsRules } from './cors.ts'
 export { credentialOf } from './credential.ts'
 export { type Envelope, type Opened, openEnvelope } from './envelope.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type AnthropicBackend, anthropicBackend, messageStream } from '../support/anthropic-backend.ts'
 import { call } from '../support/caller.ts'
-import { delayed, json, silent } from '../support/hostile.ts'
+import { answer, delayed, json, silent } from '../support/hostile.ts'
 import { busy, chatAnswer, chatStream, type OpenaiBackend, proxyFault, silentBefore } from '../support/openai-backend.ts'
 import { rawCaller, requestBytes } from '../support/raw-caller.ts'
 import { until } from '../support/until.ts'
@@ -52,6 +52,14 @@ describe('a stream whose backend is silent', () => {
     expect(body.startsWith(BEAT)).toBe(true)
     expect(body.endsWith('data: [DONE]\n\n')).toBe(true)
     expect(await lastOutcome()).toMatchObject({ status: 200, ended: 'complete', units: { tokens_out: 2 } })
+  })
+
+  it('says what is left of its limits, though it has begun with a sign of life', async () => {
+    const limited = await scene.newKey({ rate: '1000/m', tokens_per_minute: 1_000_000 })
+    one.behave(delayed(700, chatStream({ tokens: ['a'] })))
+    const { headers, body } = await scene.chat({ stream: true }, limited)
+    expect(body.startsWith(BEAT)).toBe(true)
+    expect(headers).toMatchObject({ 'x-ratelimit-limit-requests': '1000', 'x-ratelimit-limit-tokens': '1000000' })
   })
 
   it('is kept alive between its events, and never within one', async () => {
@@ -183,5 +191,21 @@ describe('a caller who leaves', () => {
     await until(() => one.last.leftMs !== null, { withinMs: 1_000, what: 'the backend to be let go' })
     await scene.gate.quiet()
     expect(other.asked.length).toBe(0)
+  })
+})
+
+describe('what is no answer', () => {
+  it.each([
+    ['a page that asks for a login', { status: 200, type: 'text/html', body: '<html>Sign in</html>' }],
+    ['nothing at all', { status: 204, type: '', body: '' }],
+    ['JSON without a body', { status: 200, type: 'application/json', body: '' }],
+  ])('is told as an error, and nobody pays for it: %s', async (_what, { status, type, body }) => {
+    one.behave(answer(status, body, type === '' ? {} : { 'content-type': type }))
+    for (const stream of [true, false]) {
+      const seen = await scene.chat({ model: 'whole', stream }).catch(() => null)
+      expect(seen === null || seen.status === 502 || !seen.complete).toBe(true)
+      const outcome = await lastOutcome()
+      expect([outcome?.ended, outcome?.cost_micro]).toEqual(['upstream_died', undefined])
+    }
   })
 })

@@ -11,6 +11,8 @@ const isFailure = (head: Buffer): boolean => FAILED.test(head.toString('latin1',
 const WRITES: ReadonlySet<Protocol> = new Set(['chat', 'completions', 'responses', 'messages'])
 const HEARS: ReadonlySet<Protocol> = new Set(['transcriptions', 'translations'])
 const BYTES_PER_TOKEN = 4
+/** In which the counts stand, however the end of a long answer is cut. */
+const TAIL_BYTES = 64 * 1024
 
 /** What an answer says that it used, of which its end is enough. Where it does not count what it wrote, that is a quarter of its bytes. */
 function usedIn(protocol: Protocol, end: Buffer, bytes: number): Pick<StreamReport, 'units' | 'estimated'> {
@@ -37,15 +39,15 @@ export class AnswerReader implements StreamReader {
     this.#bytes += chunk.length
     this.#kept.push(chunk)
     this.#keptBytes += chunk.length
-    if (this.#keptBytes > LIMITS.usageTailBytesMax) {
-      this.#kept = this.#kept.slice(-1)
-      this.#keptBytes = this.#kept[0]?.length ?? 0
+    while (this.#keptBytes > LIMITS.usageTailBytesMax && this.#keptBytes - (this.#kept[0]?.length ?? 0) >= TAIL_BYTES) {
+      this.#keptBytes -= this.#kept.shift()?.length ?? 0
     }
     return chunk
   }
 
   report(): StreamReport {
     if (this.#failed === true) return { finished: true, failed: true }
+    if (this.#bytes === 0) return { finished: false, failed: false }
     const end = this.#kept.length === 1 && this.#kept[0] ? this.#kept[0] : Buffer.concat(this.#kept)
     return { finished: true, failed: false, ...usedIn(this.#protocol, end, this.#bytes) }
   }

@@ -3,7 +3,7 @@ import type { Audio } from '../operations.ts'
 import type { Plan } from '../plan.ts'
 import { type FormField, type FormFilePart, formRequest, wholeFormRequest } from '../requests.ts'
 import { v1FaultOf } from './fault.ts'
-import { readerOf, v1PathAt } from './pass.ts'
+import { passesOf, readerOf, v1PathAt } from './pass.ts'
 
 /** A form whose endpoint speaks the caller's protocol: its fields pass as they came, with the model's name there. */
 export interface PassingForm {
@@ -25,6 +25,7 @@ const READS = { dropUnasked: false, rename: null }
 export const passTranscription = (form: PassingForm, audio: Audio): Plan => ({
   request: formRequest(v1PathAt(form.root, form.protocol), 'file', audio, {}, named(form)),
   reader: readerOf(form.protocol, READS),
+  passes: passesOf(form.protocol),
   fault: v1FaultOf(form.upstream, form.name),
 })
 
@@ -32,5 +33,6 @@ export const passTranscription = (form: PassingForm, audio: Audio): Plan => ({
 export const passForm = (form: PassingForm, files: readonly FormFilePart[]): Plan => ({
   request: wholeFormRequest(v1PathAt(form.root, form.protocol), named(form), files),
   reader: readerOf(form.protocol, READS),
+  passes: passesOf(form.protocol),
   fault: v1FaultOf(form.upstream, form.name),
 })

@@ -141,6 +141,27 @@ describe('an answer', () => {
     expect(bad?.report()).toEqual({ finished: true, failed: true })
   })
 
+  it('that passes in small pieces is read for its counts at its end', () => {
+    const reader = passPlan(passing('{"model":"m"}')).reader?.(200, 'application/json')
+    const text = `{"choices":[{"message":{"content":"${'x'.repeat(1_200_000)}"}}],"usage":{"prompt_tokens":3,"completion_tokens":80000}}`
+    for (let at = 0; at < text.length; at += 60_000) reader?.chunk(Buffer.from(text.slice(at, at + 60_000)))
+    reader?.chunk(Buffer.from('  \n'))
+    expect(reader?.report()).toEqual({ finished: true, failed: false, units: { tokens_in: 3, tokens_out: 80_000 } })
+  })
+
+  it('is JSON or a stream of events, in whatever case its type is written, and no page', () => {
+    const { passes, reader } = passPlan(passing('{"model":"m"}'))
+    const types = ['application/json', 'Application/JSON; charset=utf-8', 'Text/Event-Stream', 'text/html', 'text/plain', '']
+    expect(types.map((type) => passes?.(type))).toEqual([true, true, true, false, false, false])
+    const events = reader?.(200, 'Text/Event-Stream; charset=utf-8')
+    events?.chunk(Buffer.from('data: {"choices":[]}\n\n'))
+    expect(events?.report().finished).toBe(false)
+  })
+
+  it('that has nothing in it is not finished', () => {
+    expect(passPlan(passing('{"model":"m"}')).reader?.(200, 'application/json')?.report().finished).toBe(false)
+  })
+
   it('is an error, where it has status 200 and another name', () => {
     const plan = passPlan(passing('{"model":"fast"}', { upstream: 'llama' }))
     expect(() => answered('{"error":{"message":"the model llama crashed"}}', plan)).toThrow('status 200')

@@ -1,14 +1,15 @@
 import type { DialectName, Endpoint, Protocol } from '../../catalog/index.ts'
-import { type Edit, edited } from '../../http/index.ts'
-import { isJson, isRecord } from '../fault.ts'
+import { type Edit, edited, isEventStream, isJson } from '../../http/index.ts'
+import { isRecord } from '../fault.ts'
 import { judgedEdits } from '../ollama/policy.ts'
 import type { Plan, StreamReader } from '../plan.ts'
 import type { ReadBody } from '../tokens.ts'
 import { AnswerReader, renamed } from './answer.ts'
 import { embeddingsAs } from './embeddings.ts'
 import { v1FaultOf } from './fault.ts'
+import { CHAT, type Grammar, MEDIA, MESSAGES, RESPONSES } from './grammar.ts'
 import { renamer } from './rename.ts'
-import { CHAT, EventReader, type Grammar, MEDIA, MESSAGES, RESPONSES } from './stream.ts'
+import { EventReader } from './stream.ts'
 
 /** The same protocol on both sides: the bytes pass, but for what must change. */
 export interface Passing {
@@ -75,6 +76,7 @@ export function passPlan(passing: Passing): Plan {
       body: edited(body.bytes, edits),
     },
     reader: readerOf(protocol, { dropUnasked: asksUsage, rename }),
+    passes: passesOf(protocol),
     fault: v1FaultOf(passing.upstream, passing.name),
   }
   if (protocol === 'embeddings') return { ...plan, ...embeddingsReshape(body.fields, rename) }
@@ -119,11 +121,21 @@ function judged({ endpoint, body, mayManage, upstream, name }: Passing): readonl
 }
 const NO_EDITS: readonly Edit[] = Object.freeze([])
 
+const PAGE = /^text\/html\b/i
+
+/** A page of a proxy, which asks for a login or for patience, is no answer though it has status 200. What sounds and pictures come as is as varied as their makers. */
+export const passesOf =
+  (protocol: Protocol) =>
+  (contentType: string): boolean =>
+    MEDIA_PROTOCOLS.has(protocol) ? !PAGE.test(contentType) : isJson(contentType) || isEventStream(contentType)
+
+const MEDIA_PROTOCOLS: ReadonlySet<Protocol> = new Set(['speech', 'transcriptions', 'translations', 'images', 'edits'])
+
 export const readerOf =
   (protocol: Protocol, options: { readonly dropUnasked: boolean; readonly rename: ((bytes: Buffer) => Buffer) | null }) =>
   (status: number, contentType: string): StreamReader | null => {
     if (status >= 400) return null
-    if (contentType.startsWith('text/event-stream')) return new EventReader({ grammar: GRAMMARS[protocol], ...options })
+    if (isEventStream(contentType)) return new EventReader({ grammar: GRAMMARS[protocol], ...options })
     return isJson(contentType) ? new AnswerReader(protocol) : null
   }
 

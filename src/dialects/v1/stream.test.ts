@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { StreamReport } from '../plan.ts'
+import { CHAT, type Grammar, MEDIA, MESSAGES, RESPONSES } from './grammar.ts'
 import { renamer } from './rename.ts'
-import { CHAT, EventReader, type Grammar, MEDIA, MESSAGES, RESPONSES } from './stream.ts'
+import { EventReader } from './stream.ts'
 
 const delta = (content: string, extra = '') =>
   `data: {"id":"c-1","object":"chat.completion.chunk","model":"small:1b","choices":[{"index":0,"delta":{"content":${JSON.stringify(content)}}}]${extra}}\n\n`
@@ -153,9 +154,29 @@ describe('other streams', () => {
     expect(read(whole(start + words), MESSAGES)).toMatchObject({
       finished: false,
       estimated: true,
-      units: { tokens_in: 13, tokens_out: 7 },
+      units: { tokens_in: 13, tokens_out: 6 },
     })
     expect(read(whole(event('error', ',"error":{"type":"overloaded_error","message":"x"}')), MESSAGES)).toMatchObject({ failed: true })
+  })
+
+  it('a cut one is paid for by its text, where a few words come at a time', () => {
+    const words = (chars: number) => event('content_block_delta', `,"index":0,"delta":{"type":"text_delta","text":"${'x'.repeat(chars)}"}`)
+    const cut = (chars: number) => read(whole(words(chars).repeat(10)), MESSAGES).units?.tokens_out ?? 0
+    expect(cut(1)).toBe(10)
+    expect(cut(4_000)).toBeGreaterThan(9_900)
+    expect(cut(4_000)).toBeLessThan(10_200)
+    expect(read(whole(delta('x'.repeat(4_000)).repeat(10)), CHAT).units?.tokens_out).toBeGreaterThan(9_000)
+  })
+
+  it('have no counts where each event says that there are none yet', () => {
+    const none = ',"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}'
+    expect(read(whole(delta('a', none) + delta('b', none)), CHAT)).toMatchObject({
+      finished: false,
+      units: { tokens_out: 2 },
+      estimated: true,
+    })
+    const { units, estimated } = read(whole(delta('a', none) + delta('b', none) + USAGE + DONE), CHAT)
+    expect([units, estimated]).toEqual([{ tokens_in: 26, tokens_out: 3 }, undefined])
   })
 
   it.each([

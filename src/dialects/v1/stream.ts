@@ -3,30 +3,7 @@ import { LIMITS } from '../../kernel/index.ts'
 import { isRecord, jsonOf } from '../fault.ts'
 import type { StreamReader, StreamReport } from '../plan.ts'
 import { dataOf, endsEvent, eventEnds, lastEventEnd, OVERLAP_BYTES } from './events.ts'
-import { tellsUsage, unitsOfUsage } from './usage.ts'
-
-/** What an event of a stream means. */
-export interface Meaning {
-  readonly units?: Units | undefined
-  /** The stream is whole with this event. */
-  readonly last?: boolean
-  /** The backend says that it failed. */
-  readonly failed?: boolean
-  /** It is there because the gate asked for it, and the caller did not. */
-  readonly unasked?: boolean
-}
-
-/** The grammar of a stream of events: which of them say something to the gate, and what. */
-export interface Grammar {
-  /** Whether an event among these bytes may say something; most are passed over by a look for a few of their bytes. */
-  mayTell(bytes: Buffer): boolean
-  /** Each event is about one token. */
-  readonly countsTokens: boolean
-  /** Nothing follows the last event; several pictures have a last one each. */
-  readonly endsWithLast: boolean
-  /** `json` is the parsed data where it is an object. */
-  meaning(data: string, json: Readonly<Record<string, unknown>> | null): Meaning
-}
+import type { Grammar, Meaning } from './grammar.ts'
 
 export interface StreamOptions {
   readonly grammar: Grammar
@@ -36,6 +13,7 @@ export interface StreamOptions {
 }
 
 const NOTHING = Buffer.alloc(0)
+const BYTES_PER_TOKEN = 4
 const BLANK_LINE = Buffer.from('\n\n')
 
 const NAME = /^(?:event: ?|data: ?\{\s*"type"\s*:\s*")([\w.]{1,60})/m
@@ -54,7 +32,7 @@ export class EventReader implements StreamReader {
   #before: Buffer = NOTHING
   /** What an event is called that passes as it comes; null while none does. */
   #passing: string | null = null
-  #events = 0
+  #tokens = 0
   #units: Units | undefined
   #last = false
   #failed = false
@@ -85,9 +63,9 @@ export class EventReader implements StreamReader {
     const units = this.#units
     const told = { finished: this.#last || this.#failed, failed: this.#failed }
     const isCounted = this.#last && units?.tokens_out !== undefined
-    if (isCounted || !this.#options.grammar.countsTokens || this.#events === 0) return units === undefined ? told : { ...told, units }
+    if (isCounted || this.#tokens === 0) return units === undefined ? told : { ...told, units }
     // A stream that was cut never came to its true counts, and some backends have none.
-    return { ...told, units: { ...units, tokens_out: Math.max(units?.tokens_out ?? 0, this.#events) }, estimated: true }
+    return { ...told, units: { ...units, tokens_out: Math.max(units?.tokens_out ?? 0, this.#tokens) }, estimated: true }
   }
 
   #hold(chunk: Buffer): Buffer {
@@ -151,7 +129,7 @@ export class EventReader implements StreamReader {
     this.atBoundary = true
     const says = this.#options.grammar.mayTell(bytes)
     const passed = says ? this.#read(bytes) : bytes
-    if (!says) this.#events += countEvents(bytes)
+    if (!says) this.#countEach(bytes)
     return this.#renamed(passed)
   }
 
@@ -171,6 +149,20 @@ export class EventReader implements StreamReader {
     return kept.length === 1 && kept[0] ? kept[0] : Buffer.concat(kept)
   }
 
+  #countEach(bytes: Buffer): void {
+    let from = 0
+    for (const end of eventEnds(bytes)) {
+      if ((bytes[from] ?? 0) >= FIELD) this.#count(end - from)
+      from = end
+    }
+  }
+
+  /** An event is a token, or as many as its text is long: some send a few words at a time. */
+  #count(bytes: number): void {
+    const { envelopeBytes } = this.#options.grammar
+    if (envelopeBytes !== null) this.#tokens += Math.max(1, Math.ceil((bytes - envelopeBytes) / BYTES_PER_TOKEN))
+  }
+
   #meaningOf(data: string): Meaning {
     const json = jsonOf(data)
     return this.#options.grammar.meaning(data, isRecord(json) ? json : null)
@@ -182,90 +174,12 @@ export class EventReader implements StreamReader {
     if (data === '') return false
     const { units, last = false, failed = false, unasked = false } = this.#meaningOf(data)
     if (units !== undefined) this.#units = { ...this.#units, ...units }
+    else if (!last && !failed && !unasked) this.#count(event.length)
     if (last) this.#last = true
     if (failed) this.#failed = true
-    if (!last && !failed && !unasked) this.#events += 1
     return unasked && this.#options.dropUnasked
   }
 }
 
-const DATA = 0x64 // of `data:` or another field; a comment begins with a colon, and a blank line with its end
-
-function countEvents(bytes: Buffer): number {
-  let count = 0
-  let from = 0
-  for (const end of eventEnds(bytes)) {
-    if ((bytes[from] ?? 0) >= DATA) count += 1
-    from = end
-  }
-  return count
-}
-
-const DONE = Buffer.from('[DONE]')
-const ERROR = Buffer.from('"error"')
-const mark = (text: string): Buffer => Buffer.from(text)
-
-const usageOf = (value: unknown): Units | undefined => (isRecord(value) ? (unitsOfUsage(value) ?? undefined) : undefined)
-const isFailure = ({ error }: Readonly<Record<string, unknown>>): boolean => isRecord(error) || (typeof error === 'string' && error !== '')
-const holdsAny =
-  (...marks: readonly Buffer[]) =>
-  (bytes: Buffer): boolean =>
-    marks.some((one) => bytes.includes(one))
-
-/** `/v1/chat/completions` and `/v1/completions`. A backend that ends without `[DONE]` broke off: Ollama hides its errors so. */
-export const CHAT: Grammar = {
-  mayTell: (bytes) => bytes.includes(DONE) || bytes.includes(ERROR) || tellsUsage(bytes),
-  endsWithLast: true,
-  countsTokens: true,
-  meaning(data, json) {
-    if (data.trim() === '[DONE]') return { last: true }
-    if (json === null) return {}
-    if (isFailure(json)) return { failed: true }
-    const units = usageOf(json.usage)
-    return { units, unasked: units !== undefined && Array.isArray(json.choices) && json.choices.length === 0 }
-  },
-}
-
-const ENDINGS: ReadonlySet<unknown> = new Set(['response.completed', 'response.incomplete', 'response.failed'])
-
-/** `/v1/responses`: no `[DONE]`; the last event holds the whole response. */
-export const RESPONSES: Grammar = {
-  mayTell: holdsAny(mark('response.completed'), mark('response.incomplete'), mark('response.failed'), ERROR),
-  endsWithLast: true,
-  countsTokens: true,
-  meaning(_data, json) {
-    if (json === null) return {}
-    if (json.type === 'error' || (isFailure(json) && typeof json.type !== 'string')) return { failed: true }
-    if (!ENDINGS.has(json.type)) return {}
-    const units = isRecord(json.response) ? usageOf(json.response.usage) : undefined
-    return { units, last: true, failed: json.type === 'response.failed' }
-  },
-}
-
-/** `/v1/messages`: the counts come in two events, the later ones being the true ones. */
-export const MESSAGES: Grammar = {
-  mayTell: holdsAny(mark('message_start'), mark('message_delta'), mark('message_stop'), ERROR),
-  endsWithLast: true,
-  countsTokens: true,
-  meaning(_data, json) {
-    if (json === null) return {}
-    if (json.type === 'error') return { failed: true }
-    if (json.type === 'message_stop') return { last: true }
-    if (json.type === 'message_start') return { units: isRecord(json.message) ? usageOf(json.message.usage) : undefined }
-    return json.type === 'message_delta' ? { units: usageOf(json.usage) } : {}
-  },
-}
-
-/** `stream_format: sse` of speech, and streamed transcripts and pictures: the last event is named `….done` or `….completed`. */
-export const MEDIA: Grammar = {
-  mayTell: holdsAny(mark('.done"'), mark('.completed"'), ERROR, DONE),
-  endsWithLast: false,
-  countsTokens: false,
-  meaning(data, json) {
-    if (data.trim() === '[DONE]') return { last: true }
-    if (json === null) return {}
-    if (isFailure(json) || json.type === 'error') return { failed: true }
-    const last = typeof json.type === 'string' && /\.(?:done|completed)$/.test(json.type)
-    return { units: usageOf(json.usage), last }
-  },
-}
+// The first letter of `data:` or another field; a comment begins with a colon, and a blank line with its end.
+const FIELD = 0x64

@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { Backend } from '../../catalog/index.ts'
 import type { Ending } from '../../contract/index.ts'
 import type { LocalAnswer, Plan, StreamReader, StreamReport } from '../../dialects/index.ts'
-import { errorInBand } from '../../http/index.ts'
+import { errorInBand, isEventStream } from '../../http/index.ts'
 import { type Clock, type GatewayError, LIMITS } from '../../kernel/index.ts'
 import type { Ended, Visit } from '../visit.ts'
 import type { CallerSide } from './caller-side.ts'
@@ -285,7 +285,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
       status: this.#caller.kept ? KEPT_STATUS : sent ? this.#status : unsent && error !== null ? error.status : 0,
       bytesOut: this.#caller.bytesOut,
       firstByteMs: this.#firstByteMs >= 0 ? this.#firstByteMs : undefined,
-      served: this.#isGood && (sent || this.#alone) && !failedAtOnce(this.#report),
+      served: this.#isGood && (sent || this.#alone) && !failedAtOnce(ended, this.#report),
       units: this.#used?.units ?? this.#report?.units ?? (sent ? this.#plan.units : undefined),
       estimated: this.#used?.estimated ?? this.#report?.estimated,
       error: error ?? undefined,
@@ -296,4 +296,3 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
 
 /** What the head of a sign of life says. */
 const KEPT_STATUS = 200
-const isEventStream = (contentType: string): boolean => contentType.startsWith('text/event-stream')

@@ -94,5 +94,6 @@ function deadlineFault(backend: string, what: string, waitedMs: number): Gateway
   return new GatewayError('UPSTREAM_TIMEOUT', { detail, reason: `no ${what} in ${Math.round(waitedMs / 1_000)} s` })
 }
 
-/** An error with status 200, and nothing before it that was of use. */
-export const failedAtOnce = (report: StreamReport | undefined): boolean => report?.failed === true && report.units === undefined
+/** An error with status 200, or the backend's end, and nothing before it that was of use. Whoever leaves by himself had the work of his prompt done. */
+export const failedAtOnce = (ended: Ending, report: StreamReport | undefined): boolean =>
+  report !== undefined && report.units === undefined && (report.failed || (ended === 'upstream_died' && !report.finished))

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { isJson, type Plan, type StreamReader, type WholeAnswer } from '../../dialects/index.ts'
+import type { Plan, StreamReader, WholeAnswer } from '../../dialects/index.ts'
+import { isJson } from '../../http/index.ts'
 
 export const UNFINISHED = 'the answer ended before it was finished'
 

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Envelope } from '../../http/index.ts'
+import { type Envelope, isEventStream } from '../../http/index.ts'
 import type { Visit } from '../visit.ts'
 
 /**
@@ -42,7 +42,7 @@ export function callerHeaders({ headers }: Envelope, withLength: boolean): Recor
 
 /** Events may be dropped on their way, renamed, or joined by an error: their length is never what the backend said. */
 export const passesLength = (upstream: IncomingHttpHeaders): boolean =>
-  upstream['content-length'] !== undefined && upstream['content-type']?.startsWith('text/event-stream') !== true
+  upstream['content-length'] !== undefined && !isEventStream(upstream['content-type'] ?? '')
 
 /** A flat list, which Node writes as it stands. */
 export function relayedHeaders(

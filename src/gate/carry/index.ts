@@ -130,7 +130,7 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
     loadOf: (backend) => queueOf(backend, targetOf(backend).queueId),
     resizeQueues,
     async keepAlive(visit, words, work) {
-      const signs = new SignsOfLife(visit.callerAt(clock.monoMs()), words)
+      const signs = new SignsOfLife(visit.callerAt(clock.monoMs()), words, visit.answerHeaders)
       sweep.add(signs)
       try {
         return await work()

@@ -17,15 +17,17 @@ export class SignsOfLife implements Watched {
   slot = -1
   readonly #caller: CallerSide
   readonly #words: LifeWords
+  readonly #headers: Readonly<Record<string, string>>
 
-  constructor(caller: CallerSide, words: LifeWords) {
+  constructor(caller: CallerSide, words: LifeWords, headers: Readonly<Record<string, string>>) {
     this.#caller = caller
     this.#words = words
+    this.#headers = headers
   }
 
   overdue(nowMs: number): void {
     const { sentMs, atBoundary, pausedMs, ending, isGone } = this.#caller
     if (nowMs - sentMs < this.#words.everyMs || !atBoundary || pausedMs > 0 || ending || isGone) return
-    this.#caller.keepAlive([...this.#words.head], this.#words.words, nowMs)
+    this.#caller.keepAlive([...this.#words.head, ...Object.entries(this.#headers).flat()], this.#words.words, nowMs)
   }
 }
