@@ -1,4 +1,5 @@
 import { GatewayError, LIMITS } from '../kernel/index.ts'
+import { afterString } from './json-string.ts'
 
 /** A key of the outermost object, and where its value stands in the bytes. */
 export interface TopLevelKey {
@@ -8,23 +9,10 @@ export interface TopLevelKey {
 }
 
 const QUOTE = 0x22
-const BACKSLASH = 0x5c
 const notJson = (why: string): GatewayError => new GatewayError('BODY_NOT_JSON', { detail: `The body is not valid JSON: ${why}` })
 
-/** The index after the string that opens at `open`. Jumps from quote to quote, since strings of megabytes (images) are common here. */
-function afterString(body: Buffer, open: number): number {
-  let close = body.indexOf(QUOTE, open + 1)
-  while (close !== -1) {
-    let slashes = 0
-    while (body[close - 1 - slashes] === BACKSLASH) slashes += 1
-    if (slashes % 2 === 0) return close + 1
-    close = body.indexOf(QUOTE, close + 1)
-  }
-  throw notJson('a string does not end')
-}
-
 /**
- * The outermost keys as they are spelled, repeats included, with depth and containers counted on the way. `JSON.parse` cannot do this:
+ * The outermost keys as they are spelled, repeats included, with depth, containers and strings counted on the way. `JSON.parse` cannot do this:
  * it keeps the last of two equal keys without a word, 10 MB of `{}` would block the event loop for two seconds, and 27 MB of keys for five.
  * It trusts the grammar no further than it must; the caller parses the body afterwards, which refuses what is not JSON.
  */
@@ -33,6 +21,7 @@ export function scanObject(body: Buffer): readonly TopLevelKey[] {
   let depth = 0
   let containers = 0
   let count = 0 // of keys, wherever they stand
+  let strings = 0
   let name: string | null = null
   let valueStart = 0
   const closeValue = (end: number): void => {
@@ -43,6 +32,9 @@ export function scanObject(body: Buffer): readonly TopLevelKey[] {
     const byte = body[i]
     if (byte === QUOTE) {
       const after = afterString(body, i)
+      if (after === -1) throw notJson('a string does not end')
+      strings += 1
+      if (strings > LIMITS.jsonStringsMax) throw new GatewayError('BODY_TOO_DEEP')
       if (depth === 1 && name === null) {
         const colon = nextNonSpace(body, after)
         if (body[colon] !== 0x3a) throw notJson('a key has no value')
@@ -126,11 +118,14 @@ export function parseObject(body: Buffer): Readonly<Record<string, unknown>> {
   throw notJson('it is not an object')
 }
 
-/** Only the named fields of the object that `scanObject` found. */
+/** Only the named fields of the object that `scanObject` found, each of which is short in every body that means something. */
 export function parseFields(body: Buffer, keys: readonly TopLevelKey[], names: ReadonlySet<string>): Readonly<Record<string, unknown>> {
   const fields: Record<string, unknown> = {}
   for (const { name, start, end } of keys) {
     if (!names.has(name)) continue
+    if (end - start > LIMITS.jsonFieldBytesMax) {
+      throw new GatewayError('BODY_INVALID', { detail: `"${name}" is longer than anything it can say`, hints: { param: name } })
+    }
     try {
       fields[name] = JSON.parse(body.toString('utf8', start, end))
     } catch {

@@ -44,7 +44,7 @@ export const ERRORS = {
   BODY_TOO_SLOW: { status: 408, title: 'The body did not arrive in time' },
   BODY_INCOMPLETE: { status: 400, title: 'The body ended before it was whole' },
   BODY_NOT_JSON: { status: 400, title: 'The body is not valid JSON' },
-  BODY_TOO_DEEP: { status: 400, title: 'The JSON body is nested too deeply, or holds too many keys or containers' },
+  BODY_TOO_DEEP: { status: 400, title: 'The JSON body is nested too deeply, or holds too many keys, containers or texts' },
   BODY_AMBIGUOUS: { status: 400, title: 'A key of the JSON body is repeated or spelled in another case' },
   BODY_INVALID: { status: 400, title: 'The body does not have the shape that this route takes' },
   UNSUPPORTED_MEDIA: { status: 415, title: 'This route does not take that content type or content encoding' },

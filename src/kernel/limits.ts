@@ -35,7 +35,9 @@ export const LIMITS = {
   jsonKeysMax: 20_000,
   jsonOuterKeysMax: 256,
   jsonWholeBytesMax: 1 * MiB, // above, only the guarded fields are parsed: 32 MiB of numbers take 0.7 s
+  jsonFieldBytesMax: 1 * MiB, // of one of those
   jsonContainersMax: 100_000, // 10 MB of `{}` blocks the event loop for 2 s
+  jsonStringsMax: 1_000_000, // keys included; ten million empty ones took 0.7 s
   spoolBytesMax: 2 * GiB,
   formFieldBytesMax: 64 * KiB,
   formPartsMax: 64,

@@ -57,19 +57,21 @@ describe('a JSON body', () => {
   const objects = (count: number): string => `{"a":[${Array(count - 2).fill('{}')}]}`
   const outerKeys = (count: number): string => `{${Array.from({ length: count }, (_, n) => `"k${n}":1`)}}`
   const keys = (count: number): string => `{"a":{${Array.from({ length: count - 1 }, (_, n) => `"k${n}":1`)}}}`
+  const texts = (count: number): string => `{"a":[${Array(count - 1).fill('""')}]}`
   const keysSpread = (count: number): string => `{"a":[${Array(count - 1).fill('{"b":1}')}]}`
 
   it.each<readonly [string, number, (n: number) => string]>([
     ['levels', 64, nested],
     ['arrays', 100_000, containers],
     ['objects', 100_000, objects],
+    ['texts, the names of keys included', 1_000_000, texts],
     ['outermost keys', 256, outerKeys],
     ['keys in one object', 20_000, keys],
     ['keys in many objects', 20_000, keysSpread],
   ])('has at most so many %s: %i', async (_name, limit, body) => {
     const answers = await around(limit, (n) => call(gate.port, { path: '/chat/api/generate', key: key.text, body: body(n) }))
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 400])
-    expect(answers[2]?.body).toMatch(/nested too deeply, or holds too many keys or containers/)
+    expect(answers[2]?.body).toMatch(/nested too deeply, or holds too many keys, containers or texts/)
     expect(chat.asked).toHaveLength(2)
     expect((await gate.refusals()).at(-1)).toMatchObject({ code: 'BODY_TOO_DEEP' })
   })

@@ -169,6 +169,26 @@ describe('what passes', () => {
     expect(verdict(body, protocol)).toBe('passes')
   })
 
+  it.each(['item_reference', 'item\\u005freference', '\\u0069tem_referenc\\u0065', 'item_\\u0072eferenc\\u0065'])(
+    'no reference is missed, as %s',
+    (word) => {
+      const body = bodyOf(`{"model":"m","input":[{"type":"message"},{"type": "${word}"}]}`)
+      expect(() => refuseRemote(body, 'responses')).toThrow(expect.objectContaining({ code: 'POLICY_REFUSED' }))
+    },
+  )
+
+  it.each([
+    'item_refere\\nce',
+    'item_referencE',
+    'item_referenc',
+    'item_references',
+    'item_referenc\\u00',
+    '\\u0049tem_reference',
+    'item_referenc\\u006',
+  ])('a type that is nearly one, %s', (word) => {
+    expect(() => refuseRemote(bodyOf(`{"model":"m","input":[{"type":"${word}"}]}`), 'responses')).not.toThrow()
+  })
+
   it('fields of a form, and not an address among them', () => {
     refuseRemoteFields([
       ['model', 'whisper-1'],
@@ -200,10 +220,11 @@ describe('what it costs', () => {
     fast(asked(...parts.map(({ image_url: { url } }) => ({ type: 'input_image', image_url: url }))), 'responses', '32 MiB of them', 40)
   })
 
-  it('is bounded for millions of texts', () => {
-    const texts = Array.from({ length: 2_000_000 }, () => 'x')
-    fast({ model: 'm', input: texts }, 'embeddings', '2,000,000 texts', 2_000)
-    fast({ model: 'm', input: [{ image_url: NEAR }, texts] }, 'responses', '2,000,000 texts and a picture', 4_000)
+  it('is bounded for as many texts as a body may hold', () => {
+    const texts = Array.from({ length: 999_000 }, () => 'x')
+    fast({ model: 'm', input: texts }, 'embeddings', '999,000 texts', 1_000)
+    fast({ model: 'm', input: [{ image_url: NEAR }, texts] }, 'responses', '999,000 texts and a picture', 2_000)
+    fast({ model: 'm', input: texts.map(() => 'item_referenc\n') }, 'responses', '999,000 that are nearly a reference', 1_000)
     expect(verdict({ url: Array.from({ length: 100_001 }, () => 'data:') })).toMatch(/^BODY_TOO_DEEP/)
   })
 })

@@ -1,4 +1,4 @@
-import { foldKey } from '../../http/index.ts'
+import { afterString, foldKey } from '../../http/index.ts'
 import { GatewayError, LIMITS } from '../../kernel/index.ts'
 
 const QUOTE = 0x22
@@ -67,7 +67,7 @@ export class NestedWalk {
 
   #text(member: Member, isRead: boolean): void {
     const open = this.#at
-    this.#at = afterString(this.#bytes, open)
+    this.#at = afterText(this.#bytes, open)
     if (!isRead) return
     this.#texts += 1
     if (this.#texts > LIMITS.jsonContainersMax) throw new GatewayError('BODY_TOO_DEEP')
@@ -79,7 +79,7 @@ export class NestedWalk {
     this.#each(OBJECT_END, () => {
       if (this.#next() !== QUOTE) throw notJson()
       const open = this.#at
-      this.#at = afterString(this.#bytes, open)
+      this.#at = afterText(this.#bytes, open)
       const name = nameAt(this.#bytes, open, this.#at)
       names.add(name)
       if (this.#next() !== COLON) throw notJson()
@@ -111,7 +111,7 @@ export class NestedWalk {
     let depth = 0
     do {
       const byte = this.#next()
-      if (byte === QUOTE) this.#at = afterString(this.#bytes, this.#at)
+      if (byte === QUOTE) this.#at = afterText(this.#bytes, this.#at)
       else if (byte === OBJECT || byte === ARRAY) {
         depth += 1
         this.#at += 1
@@ -149,13 +149,10 @@ const isOfScalar = (byte: number | undefined): boolean =>
     byte === 0x2e)
 
 /** The index after the string that opens at `open`. */
-function afterString(bytes: Buffer, open: number): number {
-  for (let close = bytes.indexOf(QUOTE, open + 1); close !== -1; close = bytes.indexOf(QUOTE, close + 1)) {
-    let slashes = 0
-    while (bytes[close - 1 - slashes] === BACKSLASH) slashes += 1
-    if (slashes % 2 === 0) return close + 1
-  }
-  throw notJson()
+function afterText(bytes: Buffer, open: number): number {
+  const after = afterString(bytes, open)
+  if (after === -1) throw notJson()
+  return after
 }
 
 const headOf = (bytes: Buffer, open: number, after: number): string =>
@@ -187,24 +184,48 @@ const unescaped = (head: string): string =>
 /** Whether a key that `isName` finds, or the text that is meant, stands between two places; so that most bodies are looked through and not walked through. */
 export function holdsAny(bytes: Buffer, start: number, end: number, isName: (name: string) => boolean, text: string | null): boolean {
   for (let open = bytes.indexOf(QUOTE, start); open !== -1 && open < end; ) {
-    const after = afterString(bytes, open)
+    const after = afterText(bytes, open)
     let next = after
     while (isSpace(bytes[next])) next += 1
     if (bytes[next] === COLON) {
       if (isName(nameAt(bytes, open, after))) return true
-    } else if (text !== null && mayBe(bytes, open + 1, after - 1, text) && unescaped(headOf(bytes, open, after)) === text) return true
+    } else if (text !== null && spells(bytes, open + 1, after - 1, text)) return true
     open = bytes.indexOf(QUOTE, after)
   }
   return false
 }
 
+const U = 0x75
 const ESCAPED_BYTES = 6
+/** Escapes that stand for no letter. */
+const CONTROLS: ReadonlySet<number | undefined> = new Set(Buffer.from('bfnrt'))
 
-/** Only by its length and whether it is escaped: there may be millions of texts. */
-function mayBe(bytes: Buffer, from: number, to: number, text: string): boolean {
-  const length = to - from
-  if (length === text.length) return true
-  if (length < text.length || length > text.length * ESCAPED_BYTES) return false
-  for (let at = from; at < to; at += 1) if (bytes[at] === BACKSLASH) return true
-  return false
+/** Whether a text says this one, which is of ASCII. Letter by letter and without a copy: there may be a million of them, and nearly all differ in the first. */
+function spells(bytes: Buffer, from: number, to: number, text: string): boolean {
+  if (to - from < text.length || to - from > text.length * ESCAPED_BYTES) return false
+  let at = from
+  for (let i = 0; i < text.length; i += 1) {
+    const isEscaped = bytes[at] === BACKSLASH
+    if ((isEscaped ? escapedAt(bytes, at) : bytes[at]) !== text.charCodeAt(i)) return false
+    at += !isEscaped ? 1 : bytes[at + 1] === U ? ESCAPED_BYTES : 2
+  }
+  return at === to
 }
+
+function escapedAt(bytes: Buffer, at: number): number | undefined {
+  const byte = bytes[at + 1]
+  if (byte !== U) return CONTROLS.has(byte) ? undefined : byte
+  let code = 0
+  for (let digit = at + 2; digit < at + ESCAPED_BYTES; digit += 1) code = code * 16 + hexOf(bytes[digit] ?? 0)
+  return code
+}
+
+/** Not a number for what is no digit. */
+const hexOf = (byte: number): number =>
+  byte >= DIGIT_0 && byte <= DIGIT_9
+    ? byte - DIGIT_0
+    : byte >= 0x61 && byte <= 0x66
+      ? byte - 0x57
+      : byte >= 0x41 && byte <= 0x46
+        ? byte - 0x37
+        : Number.NaN
