@@ -103,6 +103,18 @@ describe('the fault that it means', () => {
     expect(backendFault({ status, contentType, body: Buffer.from(''), retryAfter }).code).toBe(code)
   })
 
+  it.each([
+    [429, 'You exceeded your current quota for organization org-SECRET123, please check billing', 'The backend says that it is busy'],
+    [
+      429,
+      'Rate limit reached for m in organization org-SECRET123 on tokens per min. Try again in 2s',
+      'The backend says that it is busy: Rate limit reached for m in organization … on tokens per min. Try again in 2s',
+    ],
+    [400, 'proj_SECRET123 may not use m', 'The backend does not accept this request: … may not use m'],
+  ])('of %i says nothing of the account that the house has there', (status, message, detail) => {
+    expect(backendFault(answer(status, { error: { message } })).detail).toBe(detail)
+  })
+
   it('keeps what a failing backend says of itself from the caller', () => {
     expect(backendFault(answer(500, { detail: 'cannot open /home/ada/models/x' })).detail).not.toContain('/home')
   })

@@ -34,7 +34,14 @@ const notForUs: Meaning = (sentence, status) =>
   })
 
 const busy: Meaning = (sentence, status) =>
-  new GatewayError('UPSTREAM_BUSY', { detail: told('The backend says that it is busy', sentence), reason: reasonFor(status, sentence) })
+  new GatewayError('UPSTREAM_BUSY', {
+    detail: told('The backend says that it is busy', ACCOUNT.test(sentence) ? '' : sentence),
+    reason: reasonFor(status, sentence),
+  })
+
+/** How the account stands that the operator has with a provider is no business of the caller, nor is its name. */
+const ACCOUNT = /quota|billing|credit|payment|balance|subscription|upgrade|\bplan\b/i
+const ACCOUNT_IDS = /\b(?:org|organization|proj|project|user|acct|account|team|workspace)[-_](?=[\w-]*\d)[\w-]{6,}/g
 
 const rejected: Meaning = (sentence, status, notes) =>
   new GatewayError('UPSTREAM_REJECTED', {
@@ -100,7 +107,7 @@ export function sentenceOf({ contentType, body }: WholeAnswer): string {
   const text = body.toString('utf8').trim()
   const json = jsonOf(text.startsWith('data:') ? text.slice('data:'.length).split('\n', 1)[0] : text)
   const found = json !== undefined ? sentenceIn(json, 0) : /html/i.test(contentType) || text.startsWith('<') ? '' : text
-  return clip(found.replaceAll(/\s+/g, ' ').trim(), LIMITS.backendSentenceCharsMax)
+  return clip(found.replaceAll(ACCOUNT_IDS, '…').replaceAll(/\s+/g, ' ').trim(), LIMITS.backendSentenceCharsMax)
 }
 
 /** The value of a JSON text; undefined when it is none. */

@@ -32,6 +32,10 @@ describe('what a caller may not have fetched', () => {
     ['a file that is an address', 'chat', said({ type: 'file', file: { filename: 'x', file_data: FAR } })],
     ['a file of the account', 'chat', said({ type: 'file', file: { file_id: 'file-1' } })],
     ['the web', 'chat', { model: 'm', messages: [], web_search_options: {} }],
+    ['models to choose from', 'chat', { model: 'm', messages: [], models: ['dear'] }],
+    ['another model, should this one fail', 'chat', { model: 'm', messages: [], fallbacks: [{ model: 'dear' }], route: 'fallback' }],
+    ['a provider', 'chat', { model: 'm', messages: [], provider: { order: ['x'] } }],
+    ['work that goes on', 'responses', { model: 'm', input: 'x', background: true }],
     ['a hosted tool of a chat', 'chat', { model: 'm', tools: [{ type: 'function', function: fn }, { type: 'web_search' }] }],
     ['a tool by its own name', 'chat', { model: 'm', tools: [{ google_search: {} }] }],
     ['a tool of no type', 'chat', { model: 'm', tools: [{ type: null, google_search: {} }] }],
@@ -140,7 +144,11 @@ describe('what passes', () => {
     ],
     ['items that were answers', 'responses', asked({ type: 'output_text', text: 'x', annotations: [{ type: 'url_citation', url: FAR }] })],
     ['an item with its id', 'responses', { model: 'm', input: [{ id: 'msg_1', type: 'message', role: 'assistant', content: 'x' }] }],
-    ['nothing to go on with', 'responses', { model: 'm', input: 'x', previous_response_id: null, conversation: null, tools: [] }],
+    [
+      'nothing to go on with',
+      'responses',
+      { model: 'm', input: 'x', previous_response_id: null, conversation: null, background: false, tools: [] },
+    ],
     ['a source', 'messages', source({ type: 'base64', media_type: 'image/png', data: 'iVBORw0KGgo=' })],
     ['a document', 'messages', said({ type: 'document', source: { type: 'text', media_type: 'text/plain', data: `${FAR} is a file` } })],
     [

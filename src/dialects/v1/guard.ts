@@ -28,7 +28,7 @@ export function refuseRemoteFields(fields: Iterable<readonly [name: string, valu
   for (const [name, value] of fields) READER.text({ name: foldKey(name), within: '' }, value)
 }
 
-type Kind = 'address' | 'search' | 'kept' | 'server' | 'tool'
+type Kind = 'address' | 'search' | 'kept' | 'server' | 'tool' | 'route' | 'later'
 
 const ASK = 'or ask for an endpoint that allows it'
 const SENTENCES: Readonly<Record<Kind, (name: string) => string>> = {
@@ -36,6 +36,9 @@ const SENTENCES: Readonly<Record<Kind, (name: string) => string>> = {
   search: (name) => `"${name}" has the provider search elsewhere; leave it out, ${ASK}`,
   kept: (name) => `"${name}" names what is kept at the provider for all who share its account; send its content instead, ${ASK}`,
   server: (name) => `"${name}" names a server for the provider to connect to; leave it out, ${ASK}`,
+  route: (name) =>
+    `"${name}" has the provider choose among models or providers, and this key is for the model it names; leave it out, ${ASK}`,
+  later: (name) => `"${name}" has the provider work on when the answer is over, uncounted; leave it out, ${ASK}`,
   tool: (name) =>
     `"tools" holds ${name}, which the provider would run itself; only tools that the caller runs pass here. Leave it out, ${ASK}`,
 }
@@ -60,6 +63,15 @@ const OUTERMOST: Readonly<Record<string, Kind>> = {
   search_parameters: 'search',
   enable_search: 'search',
   plugins: 'search',
+  background: 'later',
+  models: 'route',
+  fallbacks: 'route',
+  route: 'route',
+  provider: 'route',
+  preset: 'route',
+  model_list: 'route',
+  user_config: 'route',
+  custom_llm_provider: 'route',
 }
 const SAYS_NOTHING = /^(?:null|false|""|\[\s*\])\s*$/
 const WORD_BYTES = 64
