@@ -16,7 +16,12 @@ let gate: GatewayUnderTest
 let crossing: Crossing
 beforeEach(async () => {
   upstream = await textBackend()
-  gate = await startTestGateway({ OLLAMA_URL: upstream.url, AUDIT_SYNC: 'write', CONNECTIONS_PER_ADDRESS: '1000' })
+  gate = await startTestGateway({
+    OLLAMA_URL: upstream.url,
+    AUDIT_SYNC: 'write',
+    AUDIT_ROTATE_MIB: '1024',
+    CONNECTIONS_PER_ADDRESS: '1000',
+  })
   const { text: key } = await gate.key({ rights: ['chat', 'manage:chat'], concurrency: 0 })
   const leaves = { body: '{"model":"m"}' }
   crossing = {

@@ -18,7 +18,7 @@ let scene: V1Scene
 let backends: readonly TextBackend[]
 let crossing: Crossing
 beforeEach(async () => {
-  scene = await openV1Scene({ AUDIT_SYNC: 'write', CONNECTIONS_PER_ADDRESS: '1000', HEARTBEAT: '10ms' })
+  scene = await openV1Scene({ AUDIT_SYNC: 'write', AUDIT_ROTATE_MIB: '1024', CONNECTIONS_PER_ADDRESS: '1000', HEARTBEAT: '10ms' })
   backends = await Promise.all([textBackend(), textBackend(), textBackend()])
   const { endpoints, models } = scene.gate.gateway.house.models.manage
   const names = ['one', 'two', 'letters'] as const
