@@ -90,6 +90,8 @@ export interface Models {
    * one is there: it was switched off, which is not the same as never heard of.
    */
   at(endpoint: EndpointRef, upstream: string | null): Model | undefined
+  /** All that stand at an endpoint, those that are switched off too. */
+  standing(endpoint: EndpointRef): readonly Model[]
   /** All of them, those that are switched off too. */
   endpoints(): readonly Endpoint[]
 }

@@ -21,12 +21,16 @@ export interface ImageJob {
   readonly taskId: string
   /** Holders of manage:image may run the backend's scripts, save on its disk and set its settings. */
   readonly mayManage: boolean
+  /** What is drawn with, whatever is loaded; null leaves it to the fields. */
+  readonly checkpoint: string | null
 }
 
 export interface SimpleImage extends SimpleImageInput {
   readonly taskId: string
   readonly as: 'json' | 'image'
   readonly mayManage: boolean
+  /** Null draws with whatever is loaded. */
+  readonly checkpoint: string | null
 }
 
 /** Pictures as OpenAI's clients ask for them, from words alone or from a picture. */

@@ -1,7 +1,8 @@
-import { BUILTIN, type EndpointRef, type Model, type Models, type Route, type Service } from '../catalog/index.ts'
+import { BUILTIN, type EndpointRef, type Route, type Service } from '../catalog/index.ts'
 import type { Units } from '../contract/index.ts'
-import { expectedTokens, heardSeconds, type ReadBody, spokenCharacters, usualModelOf } from '../dialects/index.ts'
-import { type Allowance, clip, GatewayError, type KeyPrincipal, LIMITS, NO_PRICE, namesModel, own, withoutKeys } from '../kernel/index.ts'
+import { checkpointOf, expectedTokens, heardSeconds, type ReadBody, spokenCharacters, usualModelOf } from '../dialects/index.ts'
+import { type KeyPrincipal, NO_PRICE, own } from '../kernel/index.ts'
+import { counts, isBound, isManyNamed, mayUse, type NativeModels, NativeNames } from './native-names.ts'
 import type { Demand, Visit } from './visit.ts'
 
 interface Uses {
@@ -11,7 +12,11 @@ interface Uses {
 
 /** How a route of the gate's own faces says which model it asks for, in its backend's words, and what it is going to use of it. */
 interface Wishes {
-  readonly asks: (visit: Visit, service: Service) => string | null
+  readonly asks: (visit: Visit) => string | null
+  /** What the backend is asked for where nothing is named. */
+  readonly usual?: 'speech' | 'transcription'
+  /** How a model can be named, for whoever has to. */
+  readonly where: string
   /** Only asked where something depends on it. Null uses nothing. */
   readonly uses: (visit: Visit, read: ReadBody | null) => Uses | null
 }
@@ -23,15 +28,20 @@ const SECONDS_UNANNOUNCED = 60
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 const countOf = (value: unknown): number => (typeof value === 'number' && value >= 1 ? Math.floor(value) : 1)
 
+const AS_MODEL = 'name one as "model"'
+
 const tokens = (kind: 'generates' | 'embeds'): Wishes => ({
   asks: ({ model }) => model,
+  where: AS_MODEL,
   uses: (_visit, read) => (read === null ? null : expectedTokens(read, kind)),
 })
 
-const looks: Wishes = { asks: ({ model }) => model, uses: () => null }
+const looks: Wishes = { asks: ({ model }) => model, where: AS_MODEL, uses: () => null }
 
 const speech: Wishes = {
-  asks: ({ fields: { model } }, { dialect }) => textOf(model) || usualModelOf(dialect, 'speech'),
+  asks: ({ fields: { model } }) => textOf(model) || null,
+  usual: 'speech',
+  where: AS_MODEL,
   uses({ fields: { text } }) {
     const units = spokenCharacters(textOf(text))
     return { least: units, most: units }
@@ -39,16 +49,21 @@ const speech: Wishes = {
 }
 
 const images: Wishes = {
-  asks({ fields: { override_settings: settings } }) {
-    const checkpoint =
-      typeof settings === 'object' && settings !== null && 'sd_model_checkpoint' in settings ? settings.sd_model_checkpoint : ''
-    return textOf(checkpoint) || null
-  },
+  asks: ({ fields }) => checkpointOf(fields),
+  where: 'name one as "override_settings.sd_model_checkpoint"',
   uses: ({ fields: { batch_size: batch, n_iter: turns } }) => ({ least: NOTHING, most: { images: countOf(batch) * countOf(turns) } }),
 }
 
+const simpleImages: Wishes = {
+  asks: () => null,
+  where: 'this route cannot name one, so ask /generate with "override_settings.sd_model_checkpoint"',
+  uses: () => ({ least: NOTHING, most: { images: 1 } }),
+}
+
 const transcripts: Wishes = {
-  asks: ({ model }, { dialect }) => model || usualModelOf(dialect, 'transcription'),
+  asks: ({ model }) => model || null,
+  usual: 'transcription',
+  where: AS_MODEL,
   uses({ envelope: { headers } }) {
     const units = headers.contentLength > 0 ? heardSeconds(headers.contentLength) : { seconds: SECONDS_UNANNOUNCED }
     return { least: units, most: units }
@@ -64,7 +79,7 @@ const WISHES: Readonly<Record<string, Wishes>> = {
   '/api/show': looks,
   speech,
   image: images,
-  'simple-image': images,
+  'simple-image': simpleImages,
   transcribe: transcripts,
 }
 
@@ -79,7 +94,7 @@ export const endpointOf = (service: Service, route: Route): EndpointRef | null =
 export type MayAsk = (key: KeyPrincipal, upstream: string) => boolean
 
 export const mayAskAt =
-  (service: Service, models: Pick<Models, 'at'>): MayAsk =>
+  (service: Service, models: NativeModels): MayAsk =>
   (key, upstream) =>
     mayUse(key, models.at(`builtin:${service.name}`, upstream), upstream)
 
@@ -90,54 +105,33 @@ export type NativeDemand = (visit: Visit, read: ReadBody | null) => Demand | nul
  * The faces of the gate's own services know nothing of models, yet what is served there is the same as over /v1: a key that may use some models only, a limit
  * and a price must hold whichever way a request comes. Null for routes that ask for none.
  */
-export function nativeDemand(service: Service, route: Route, models: Pick<Models, 'at'>): NativeDemand | null {
+export function nativeDemand(service: Service, route: Route, models: NativeModels): NativeDemand | null {
   const wishes = wishesOf(service, route)
   if (wishes === undefined) return null
-  const ref: EndpointRef = `builtin:${service.name}`
+  const names = new NativeNames(service, route.right, models)
+  const { asks, where, uses } = wishes
+  const usual = wishes.usual === undefined ? null : usualModelOf(service.dialect, wishes.usual)
   return (visit, read) => {
     const { principal } = visit
     if (principal?.kind !== 'key') return null
     const key = principal as KeyPrincipal // what a principal of this kind is
-    const upstream = wishes.asks(visit, service)
-    const model = models.at(ref, upstream)
+    const named = asks(visit)
+    visit.model = named ?? usual ?? ''
+    const { model, upstream } = names.asked(key, named, { usual, where })
     visit.model = upstream ?? ''
     visit.found = model ?? null
-    if (!mayUse(key, model, upstream)) throw noSuchModel(upstream)
-    if (!counts(key.limits) && !counts(key.owner.limits) && !isBound(model)) return null
-    const uses = wishes.uses(visit, read)
-    return uses && { model: model ?? null, price: model?.price ?? NO_PRICE, ...uses }
+    if (!counts(key.limits) && !counts(key.owner.limits) && !(model !== undefined && isBound(model))) return null
+    const used = uses(visit, read)
+    return used && { model: model ?? null, price: model?.price ?? NO_PRICE, ...used }
   }
+}
+
+/** What a request that named no model was found to ask for, for a backend that has to be told. */
+export function foundName({ found }: Visit, { name, dialect }: Service): string | null {
+  if (!isManyNamed(dialect)) return null
+  return found?.places.find(({ endpoint }) => endpoint.ref === `builtin:${name}`)?.upstream ?? null
 }
 
 /** A form tells its model where its options stand, and it is read when the intent was written: which model it is can be told before only where there is one. */
 export const isKnownBefore = ({ dialect }: Service, { operation }: Route): boolean =>
   operation !== 'transcribe' || usualModelOf(dialect, 'transcription') === null
-
-function mayUse({ models }: KeyPrincipal, model: Model | undefined, upstream: string | null): boolean {
-  if (model !== undefined && !model.active) return false
-  if (models === null) return true
-  const name = model?.name ?? upstream
-  return name !== null && namesModel(models, name)
-}
-
-const counts = ({ tokensPerMinute, budgetDayMicro, budgetMonthMicro }: Allowance): boolean =>
-  tokensPerMinute !== null || budgetDayMicro !== null || budgetMonthMicro !== null
-
-const isBound = (model: Model | undefined): boolean =>
-  model !== undefined &&
-  (model.price.inMicro > 0 ||
-    model.price.outMicro > 0 ||
-    model.limits.rates.length > 0 ||
-    model.limits.concurrency > 0 ||
-    counts(model.limits))
-
-function noSuchModel(upstream: string | null): GatewayError {
-  const named =
-    upstream === null
-      ? 'This key may use none of the models here'
-      : `There is no model "${clip(withoutKeys(upstream), LIMITS.modelCharsMax)}"`
-  return new GatewayError('MODEL_NOT_FOUND', {
-    detail: `${named}; GET /v1/models lists those that it may use`,
-    reason: 'no such model for this key',
-  })
-}

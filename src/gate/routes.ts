@@ -1,6 +1,6 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Handler, Hono } from 'hono'
-import type { EndpointRef, Models, Route, Service } from '../catalog/index.ts'
+import type { EndpointRef, Route, Service } from '../catalog/index.ts'
 import type { Plan } from '../dialects/index.ts'
 import { type Envelope, type ExactRoutes, envelopeOf, type GateEnv, openRoute } from '../http/index.ts'
 import { NO_LIMITS } from '../kernel/index.ts'
@@ -10,12 +10,13 @@ import { bodyPolicy } from './bodies.ts'
 import type { Carrier } from './carry/index.ts'
 import { faceOf, type SharedTools } from './faces/index.ts'
 import { endpointOf, isKnownBefore, mayAskAt, type NativeDemand, nativeDemand } from './native-demand.ts'
+import type { NativeModels } from './native-names.ts'
 import type { Policy, Visit } from './visit.ts'
 
 export interface ServiceRouteParts extends SharedTools {
   readonly corridor: Corridor
   readonly carrier: Carrier
-  readonly models: Pick<Models, 'at'>
+  readonly models: NativeModels
   readonly limits: Pick<Limits, 'atEndpoint'>
 }
 

@@ -72,6 +72,12 @@ export class Book implements Models {
     return best ?? this.#found().at(key)
   }
 
+  standing(ref: EndpointRef): readonly Model[] {
+    const stored = [...this.#places.at(ref)].flatMap((name) => this.model(name) ?? [])
+    const found = [...this.#found().all()].filter(({ places }) => places.some(({ endpoint }) => endpoint.ref === ref))
+    return [...stored, ...found]
+  }
+
   endpoints(): readonly Endpoint[] {
     this.#endpoints ??= [...this.#builtin.values(), ...[...this.#stored.values()].map(({ endpoint }) => endpoint).sort(byPriorityAndName)]
     return this.#endpoints

@@ -64,6 +64,7 @@ export function createModelCatalog({ store, sealer, services, clock, log }: Mode
     find: (name) => book.find(name),
     list: () => book.list(),
     at: (endpoint, upstream) => book.at(endpoint, upstream),
+    standing: (endpoint) => book.standing(endpoint),
     endpoints: () => book.endpoints(),
     manage: { endpoints: createEndpointService(parts), models: createModelService(parts) },
     load: () => {

@@ -16,6 +16,7 @@ const simple = (over: Partial<SimpleImage> = {}): SimpleImage => ({
   taskId: 'req_1',
   as: 'json',
   mayManage: false,
+  checkpoint: null,
   ...over,
 })
 const whole = (value: unknown) => ({ status: 200, contentType: 'application/json', body: Buffer.from(JSON.stringify(value)) })
@@ -27,6 +28,7 @@ describe('a picture from AUTOMATIC1111', () => {
       fields: { prompt: 'x', steps: 10, batch_size: 2, n_iter: 3, force_task_id: 'theirs' },
       taskId: 'req_1',
       mayManage: false,
+      checkpoint: null,
     })
     expect(`${request.method} ${request.path}`).toBe('POST /sdapi/v1/txt2img')
     expect(JSON.parse(String(request.body))).toEqual({ prompt: 'x', steps: 10, batch_size: 2, n_iter: 3, force_task_id: 'req_1' })
@@ -90,7 +92,7 @@ describe('a picture from AUTOMATIC1111', () => {
   })
 
   it('passes untouched only as JSON', () => {
-    const { passes } = a1111Operations.image({ fields: {}, taskId: 'x', mayManage: false })
+    const { passes } = a1111Operations.image({ fields: {}, taskId: 'x', mayManage: false, checkpoint: null })
     expect([passes?.('application/json'), passes?.('text/html')]).toEqual([true, false])
   })
 })

@@ -3,16 +3,16 @@ import type { Operations } from '../operations.ts'
 import type { Plan } from '../plan.ts'
 import { getRequest, jsonRequest } from '../requests.ts'
 import { oneImageOf } from './images.ts'
-import { inspectTxt2Img, refuseHiddenArguments, type Txt2Img } from './policy.ts'
+import { inspectTxt2Img, refuseHiddenArguments, type Txt2Img, withCheckpoint } from './policy.ts'
 import { interruptOf } from './task.ts'
 
 /** AUTOMATIC1111, and what speaks its language: Forge, SD.Next, stable-diffusion.cpp. */
 export const a1111Operations: Pick<Operations, 'image' | 'simpleImage' | 'imageModels' | 'imageSamplers'> = {
-  image({ fields, taskId, mayManage }) {
-    const job = inspectTxt2Img(fields, mayManage)
+  image({ fields, taskId, mayManage, checkpoint }) {
+    const job = withCheckpoint(inspectTxt2Img(fields, mayManage), checkpoint)
     return { ...txt2img(job, taskId), units: unitsOf(job), passes: (contentType) => contentType.startsWith('application/json') }
   },
-  simpleImage({ taskId, as, mayManage, sampler, negative_prompt, prompt, steps, width, height, cfg_scale, seed }) {
+  simpleImage({ taskId, as, mayManage, checkpoint, sampler, negative_prompt, prompt, steps, width, height, cfg_scale, seed }) {
     const job: Txt2Img = {
       prompt,
       negative_prompt: negative_prompt ?? '',
@@ -26,7 +26,7 @@ export const a1111Operations: Pick<Operations, 'image' | 'simpleImage' | 'imageM
       n_iter: 1,
     }
     if (!mayManage) refuseHiddenArguments(job)
-    return { ...txt2img(job, taskId), reshape: oneImageOf(as, steps) }
+    return { ...txt2img(withCheckpoint(job, checkpoint), taskId), reshape: oneImageOf(as, steps) }
   },
   imageModels: () => ({ request: getRequest('/sdapi/v1/sd-models'), fault: backendFault }),
   imageSamplers: () => ({ request: getRequest('/sdapi/v1/samplers'), fault: backendFault }),

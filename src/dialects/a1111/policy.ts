@@ -204,3 +204,44 @@ export function refuseHiddenArguments(fields: Txt2Img): void {
     }
   }
 }
+
+/** The checkpoint that a job asks for; null takes whatever is loaded. */
+export function checkpointOf({ override_settings: settings }: Txt2Img): string | null {
+  const checkpoint = isRecord(settings) ? settings.sd_model_checkpoint : null
+  const isSaid = typeof checkpoint === 'string' || typeof checkpoint === 'number' || typeof checkpoint === 'boolean'
+  return isSaid && checkpoint !== '' ? String(checkpoint) : null
+}
+
+/** The job with a checkpoint of our choice. */
+export const withCheckpoint = (job: Txt2Img, checkpoint: string | null): Txt2Img =>
+  checkpoint === null
+    ? job
+    : { ...job, override_settings: { ...(isRecord(job.override_settings) ? job.override_settings : {}), sd_model_checkpoint: checkpoint } }
+
+/** Whatever else a job would have loaded, by the field that names it: a second model works in the first one's place for a part of the picture. */
+export function modelsBeside(job: Txt2Img): readonly { readonly field: string; readonly name: string }[] {
+  const found: { field: string; name: string }[] = []
+  const add = (field: string, value: unknown): void => {
+    if (typeof value === 'string' && !NO_MODEL.has(value)) found.push({ field, name: value })
+  }
+  for (const field of ['refiner_checkpoint', 'hr_checkpoint_name']) add(field, job[field])
+  const scripts = isRecord(job.alwayson_scripts) ? job.alwayson_scripts : {}
+  for (const [script, given] of Object.entries(scripts)) {
+    const field = `alwayson_scripts.${clip(script, LIMITS.nameCharsMax)}`
+    const isRefiner = script.trim().toLowerCase() === 'refiner'
+    eachText(given, (name, value) => {
+      if (isRefiner || /checkpoint/i.test(name)) add(field, value)
+    })
+  }
+  return found
+}
+
+/** What the backend and its extensions say for none, or for the same one. */
+const NO_MODEL: ReadonlySet<string> = new Set(['', 'None', 'none', 'Use same checkpoint'])
+
+/** Each text in a value, with the name that it stands under. */
+function eachText(value: unknown, look: (name: string, text: string) => void, name = ''): void {
+  if (typeof value === 'string') look(name, value)
+  else if (Array.isArray(value)) for (const item of value) eachText(item, look, name)
+  else if (isRecord(value)) for (const field of Object.keys(value)) eachText(value[field], look, field)
+}

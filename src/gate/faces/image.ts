@@ -1,6 +1,7 @@
 import type { Service } from '../../catalog/index.ts'
 import { simpleImageInput } from '../../contract/index.ts'
 import { operationOf } from '../../dialects/index.ts'
+import { foundName } from '../native-demand.ts'
 import type { Visit } from '../visit.ts'
 import type { Face } from './face.ts'
 import { readInput } from './input.ts'
@@ -10,7 +11,13 @@ const mayManage = ({ name }: Service, { principal }: Visit): boolean => principa
 /** `POST /api/generate`: the caller speaks the backend's own language, and its answer comes back as it is. */
 export function imageFace(service: Service): Face {
   const image = operationOf(service.dialect, 'image')
-  return (visit) => image({ fields: visit.fields, taskId: visit.envelope.id, mayManage: mayManage(service, visit) })
+  return (visit) =>
+    image({
+      fields: visit.fields,
+      taskId: visit.envelope.id,
+      mayManage: mayManage(service, visit),
+      checkpoint: foundName(visit, service),
+    })
 }
 
 /** `POST /api/generate/simple`. */
@@ -21,6 +28,7 @@ export function simpleImageFace(service: Service): Face {
       ...readInput(simpleImageInput, visit.fields),
       taskId: visit.envelope.id,
       mayManage: mayManage(service, visit),
+      checkpoint: foundName(visit, service),
       as: wantsImage(visit.envelope.headers.accept) ? 'image' : 'json',
     })
 }

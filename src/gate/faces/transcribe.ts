@@ -3,6 +3,7 @@ import { transcribeOptions } from '../../contract/index.ts'
 import { type Audio, operationOf, type Transcription } from '../../dialects/index.ts'
 import { type Envelope, Upload } from '../../http/index.ts'
 import { GatewayError } from '../../kernel/index.ts'
+import { foundName } from '../native-demand.ts'
 import type { Face, FaceTools } from './face.ts'
 import { FormReader } from './form.ts'
 import { formAudio } from './form-audio.ts'
@@ -19,8 +20,8 @@ const OPTIONS: Readonly<Record<string, string>> = {
 }
 
 /** `POST /api/transcribe`. */
-export function transcribeFace({ dialect }: Service, { bodyBytesMax }: Route, { spool, reserve }: FaceTools): Face {
-  const transcribe = operationOf(dialect, 'transcribe')
+export function transcribeFace(service: Service, { bodyBytesMax }: Route, { spool, reserve }: FaceTools): Face {
+  const transcribe = operationOf(service.dialect, 'transcribe')
   return async (visit) => {
     const { envelope } = visit
     wantForm(envelope)
@@ -39,7 +40,7 @@ export function transcribeFace({ dialect }: Service, { bodyBytesMax }: Route, { 
       const transcription = transcriptionOf(audio, asked.with(form.options))
       visit.model = transcription.model ?? ''
       await reserve?.(visit)
-      const made = transcribe(transcription)
+      const made = transcribe({ ...transcription, model: transcription.model ?? foundName(visit, service) })
       refuseKeyInUrl(envelope, [made.request.path]) // some backends take what was a field of the form in their URL
       return made
     } catch (error) {
