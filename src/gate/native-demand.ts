@@ -1,9 +1,20 @@
 import { BUILTIN, type EndpointRef, type Route, type Service } from '../catalog/index.ts'
 import type { Units } from '../contract/index.ts'
-import { checkpointOf, expectedTokens, heardSeconds, type ReadBody, spokenCharacters, usualModelOf } from '../dialects/index.ts'
+import {
+  checkpointOf,
+  expectedTokens,
+  heardSeconds,
+  modelsBeside,
+  type ReadBody,
+  spokenCharacters,
+  usualModelOf,
+} from '../dialects/index.ts'
 import { type KeyPrincipal, NO_PRICE, own } from '../kernel/index.ts'
 import { counts, isBound, isManyNamed, mayUse, type NativeModels, NativeNames } from './native-names.ts'
 import type { Demand, Visit } from './visit.ts'
+
+/** A field that names a model, and the name. */
+type Named = ReturnType<typeof modelsBeside>[number]
 
 interface Uses {
   readonly least: Units
@@ -17,6 +28,8 @@ interface Wishes {
   readonly usual?: 'speech' | 'transcription'
   /** How a model can be named, for whoever has to. */
   readonly where: string
+  /** Models that are to work beside it. */
+  readonly beside?: (visit: Visit) => readonly Named[]
   /** Only asked where something depends on it. Null uses nothing. */
   readonly uses: (visit: Visit, read: ReadBody | null) => Uses | null
 }
@@ -51,6 +64,7 @@ const speech: Wishes = {
 const images: Wishes = {
   asks: ({ fields }) => checkpointOf(fields),
   where: 'name one as "override_settings.sd_model_checkpoint"',
+  beside: ({ fields }) => modelsBeside(fields),
   uses: ({ fields: { batch_size: batch, n_iter: turns } }) => ({ least: NOTHING, most: { images: countOf(batch) * countOf(turns) } }),
 }
 
@@ -109,7 +123,7 @@ export function nativeDemand(service: Service, route: Route, models: NativeModel
   const wishes = wishesOf(service, route)
   if (wishes === undefined) return null
   const names = new NativeNames(service, route.right, models)
-  const { asks, where, uses } = wishes
+  const { asks, where, beside, uses } = wishes
   const usual = wishes.usual === undefined ? null : usualModelOf(service.dialect, wishes.usual)
   return (visit, read) => {
     const { principal } = visit
@@ -117,9 +131,11 @@ export function nativeDemand(service: Service, route: Route, models: NativeModel
     const key = principal as KeyPrincipal // what a principal of this kind is
     const named = asks(visit)
     visit.model = named ?? usual ?? ''
-    const { model, upstream } = names.asked(key, named, { usual, where })
+    const first = names.asked(key, named, { usual, where })
+    const { model, upstream } = first
     visit.model = upstream ?? ''
     visit.found = model ?? null
+    if (beside !== undefined && names.isJudged(key)) for (const { field, name } of beside(visit)) names.beside(key, name, { first, field })
     if (!counts(key.limits) && !counts(key.owner.limits) && !(model !== undefined && isBound(model))) return null
     const used = uses(visit, read)
     return used && { model: model ?? null, price: model?.price ?? NO_PRICE, ...used }

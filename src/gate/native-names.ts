@@ -49,6 +49,18 @@ export class NativeNames {
     return asked
   }
 
+  /** A model that works beside the one that was asked for. What it does is counted for that one, so it may have no price or limit of its own. */
+  beside(key: KeyPrincipal, named: string, { first, field }: { readonly first: Asked; readonly field: string }): void {
+    const model = this.#models.at(this.#ref, named)
+    if (!this.#knows(model, named)) throw this.#misspelt(key, named)
+    if (!mayUse(key, model, named)) throw noSuchModel(named)
+    if (model === undefined || model === first.model || !isBound(model)) return
+    throw new GatewayError('POLICY_REFUSED', {
+      detail: `${field} names a second model, which has a price or a limit of its own; that needs the right manage:${this.#service.name}`,
+      reason: `a second model in ${field}`,
+    })
+  }
+
   #meant(key: KeyPrincipal, named: string | null, { usual, where }: Unnamed): Asked {
     const upstream = named ?? usual
     const model = this.#models.at(this.#ref, upstream)

@@ -162,6 +162,46 @@ describe('a checkpoint of AUTOMATIC1111', () => {
   })
 })
 
+describe('a second checkpoint for the same picture', () => {
+  const besides = (name: unknown): readonly object[] => [
+    { refiner_checkpoint: name, refiner_switch_at: 0.1 },
+    { enable_hr: true, hr_checkpoint_name: name },
+    { alwayson_scripts: { Refiner: { args: [true, name, 0.1] } } },
+    { alwayson_scripts: { ADetailer: { args: [true, { ad_model: 'face.pt', ad_use_checkpoint: true, ad_checkpoint: name }] } } },
+  ]
+
+  it('is for no key that may not use it', async () => {
+    await open()
+    await picture('cheap-pic', SD15)
+    await picture('xl', SDXL)
+    const { text: bound } = await gate.key({ models: ['cheap-pic'] })
+    for (const name of [SDXL, ...SPELLINGS]) {
+      for (const beside of besides(name)) expect([beside, (await draw(bound, SD15, beside)).status]).toEqual([beside, 404])
+    }
+    expect(asked).toEqual([])
+    for (const name of [SD15, '', 'None', 'Use same checkpoint'])
+      for (const beside of besides(name)) expect((await draw(bound, SD15, beside)).status).toBe(200)
+    const { text: free } = await gate.key()
+    for (const beside of besides('sdxl')) expect((await draw(free, SD15, beside)).status).toBe(200)
+  })
+
+  it('has no price of its own, but for holders of manage:image', async () => {
+    await open()
+    await picture('cheap', SD15)
+    await picture('xl', SDXL, PRICED)
+    const rich = await billed(100 * MICRO)
+    for (const beside of besides(SDXL)) {
+      const { status, detail } = await draw(rich, SD15, beside)
+      expect([status, detail.includes('manage:image')]).toEqual([403, true])
+    }
+    for (const beside of besides('sdxl')) expect((await draw(rich, SD15, beside)).status).toBe(404)
+    expect(asked).toEqual([])
+    for (const beside of [...besides(SD15), ...besides(SDXL)]) expect((await draw(rich, SDXL, beside)).status).toBe(200)
+    const { text: manager } = await gate.key({ rights: ['image', 'manage:image'] })
+    for (const beside of besides('sdxl')) expect((await draw(manager, SD15, beside)).status).toBe(200)
+  })
+})
+
 describe('a voice of a speech server in the manner of OpenAI', () => {
   let speech: SpeechServer
   beforeAll(async () => {
