@@ -29,6 +29,7 @@ export {
   type UserId,
 } from './ids.ts'
 export { LIMITS } from './limits.ts'
+export { namesModel, namesText } from './model-names.ts'
 export { BILLING_UNITS, type BillingUnit, costOf, formatMicro, MICRO, MICRO_MAX, NO_PRICE, type Price, parseMicro } from './money.ts'
 export { networkOf } from './network.ts'
 export { own } from './own.ts'

@@ -99,6 +99,9 @@ export const LIMITS = {
   discoverBytesMax: 4 * MiB,
   discoveredModelsMax: 10_000, // of one endpoint
   discoveredKeepMs: 10 * MINUTE_MS, // after the last answer of an endpoint that fails
+  allowedListsMax: 64, // of models that a kind of keys may use, kept until the models change
+  allowedModelsMax: 500_000, // in all of those lists: 60 MB as GET /v1/models tells them
+  closeMatchesKept: 16, // for each list: who has a name wrong goes on asking for it
   closeMatchStepsMax: 200_000, // of comparing letters: 3 ms among 10,000 names, since whoever asks for one that is not there must not hold the loop
 
   // keys

@@ -1,4 +1,5 @@
 import type { KeyId, TenantId, UserId } from './ids.ts'
+import { namesModel } from './model-names.ts'
 
 /** What a key may use, whatever the face it comes through. */
 export const CAPABILITIES = ['text', 'embedding', 'image', 'speech', 'transcription'] as const
@@ -75,17 +76,13 @@ export const NO_LIMITS: Allowance = Object.freeze({
   budgetMonthMicro: null,
 })
 
-/** Whether a list of names holds this one; `llama*` holds all that begin so. */
-export const namesModel = (names: readonly string[] | null, model: string): boolean =>
-  names === null || names.some((name) => (name.endsWith('*') ? model.startsWith(name.slice(0, -1)) : name === model))
-
 export const isKey = (principal: Principal | null): principal is KeyPrincipal => principal?.kind === 'key'
 
 /** A key that is bound to some models knows of no others. */
 export const mayUse = (
   principal: Principal | null,
   { name, capability }: { readonly name: string; readonly capability: Capability },
-): boolean => isKey(principal) && namesModel(principal.models, name) && principal.rights.has(capability)
+): boolean => isKey(principal) && principal.rights.has(capability) && namesModel(principal.models, name)
 
 export interface Rate {
   readonly count: number

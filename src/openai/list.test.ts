@@ -39,6 +39,26 @@ describe('the list of models', () => {
     expect(JSON.parse(String(listModels(house.catalog, null).body))).toEqual({ object: 'list', data: [] })
   })
 
+  it('is the same bytes for keys that may use the same, and for no other', () => {
+    const bytes = (key: typeof all) => listModels(house.catalog, key).body
+    const first = bytes(keyWith(['text', 'speech'], ['org/*', 'voice']))
+    expect(bytes(keyWith(['speech', 'observe', 'text'], ['voice', 'org/*', 'org/b']))).toBe(first)
+    expect(bytes(keyWith(['text', 'speech'], ['org/*']))).not.toBe(first)
+    expect(bytes(keyWith(['speech'], ['org/*', 'voice']))).not.toBe(first)
+    expect(bytes({ ...all, models: ['*'] })).toBe(bytes(all))
+  })
+
+  it('is kept for as many kinds of keys as there is room for, those that asked last', () => {
+    const bytes = (n: number) => listModels(house.catalog, keyWith(['text'], ['a', `key-${n}*`])).body
+    const [first, second] = [bytes(0), bytes(1)]
+    for (let n = 2; n < 64; n += 1) bytes(n)
+    expect(bytes(0)).toBe(first)
+    bytes(64)
+    expect(bytes(0)).toBe(first)
+    expect(bytes(1)).not.toBe(second)
+    expect(String(bytes(1))).toBe(String(second))
+  })
+
   it('is another after every change of a model or of its endpoint', async () => {
     const { models, endpoints } = house.catalog.manage
     const seen = [JSON.stringify(list())]

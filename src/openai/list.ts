@@ -1,6 +1,7 @@
 import type { Model, Models } from '../catalog/index.ts'
 import { jsonAnswer } from '../gate/index.ts'
-import { CAPABILITIES, isKey, mayUse, type Principal } from '../kernel/index.ts'
+import { mayUse, type Principal } from '../kernel/index.ts'
+import { allowedTo } from './allowed.ts'
 import { noSuchModel } from './find-model.ts'
 
 const present = ({ name, createdMs, places }: Model) => ({
@@ -22,36 +23,18 @@ function textOf(model: Model): string {
   return text
 }
 
-/** The lists of one state of the models, by the rights of the keys that have asked for it and are bound to no models: those are few. */
-interface Lists {
-  readonly version: number
-  readonly byRights: Map<string, Buffer>
-}
-
-const LISTS = new WeakMap<Models, Lists>()
+/** Of a list of `allowedTo`, which lives until the models change. */
+const LISTS = new WeakMap<readonly Model[], Buffer>()
 
 /** `GET /v1/models`: those that the key may use, by name. Ten thousand of them are written once, and not for every caller. */
 export function listModels(models: Models, principal: Principal | null) {
-  const answer = jsonAnswer(200, null)
-  if (!isKey(principal) || principal.models !== null) return { ...answer, body: listFor(models, principal) }
-  let lists = LISTS.get(models)
-  if (lists?.version !== models.version) {
-    lists = { version: models.version, byRights: new Map() }
-    LISTS.set(models, lists)
-  }
-  const rights = CAPABILITIES.filter((capability) => principal.rights.has(capability)).join()
-  let body = lists.byRights.get(rights)
+  const allowed = allowedTo(models, principal)
+  let body = LISTS.get(allowed)
   if (body === undefined) {
-    body = listFor(models, principal)
-    lists.byRights.set(rights, body)
+    body = Buffer.from(`{"object":"list","data":[${allowed.map(textOf).join()}]}\n`)
+    LISTS.set(allowed, body)
   }
-  return { ...answer, body }
-}
-
-function listFor(models: Models, principal: Principal | null): Buffer {
-  const texts: string[] = []
-  for (const model of models.list()) if (mayUse(principal, model)) texts.push(textOf(model))
-  return Buffer.from(`{"object":"list","data":[${texts.join(',')}]}\n`)
+  return { ...jsonAnswer(200, null), body }
 }
 
 /** `GET /v1/models/{id}`. */
