@@ -1,8 +1,10 @@
-import type { Context, Hono } from 'hono'
+import type { Hono } from 'hono'
 import type { Models, Voices } from '../../catalog/index.ts'
 import { answer, type Corridor, jsonAnswer, type Policy } from '../../gate/index.ts'
 import { envelopeOf, type GateEnv, openRoute } from '../../http/index.ts'
-import { mayUse, type Principal } from '../../kernel/index.ts'
+import type { Principal } from '../../kernel/index.ts'
+import { allowedTo } from '../allowed.ts'
+import { speechIn, voicesIn } from './written.ts'
 
 export interface ListParts {
   readonly corridor: Corridor
@@ -15,15 +17,9 @@ export interface ListParts {
 /** Routes that leave no record while the lists are open. */
 export const OPEN_LISTS = ['GET /v1/audio/voices', 'GET /v1/audio/models'] as const
 
-/** In the shapes that Open WebUI reads. */
-const LISTS: Readonly<Record<(typeof OPEN_LISTS)[number], (parts: ListParts, principal: Principal | null) => unknown>> = {
-  'GET /v1/audio/voices': async ({ voices }) => ({ voices: (await voices.list()).map((voice) => ({ name: voice.id, ...voice })) }),
-  'GET /v1/audio/models': ({ models }, principal) => ({
-    models: models
-      .list()
-      .filter((model) => model.capability === 'speech' && (principal === null || mayUse(principal, model)))
-      .map(({ name }) => ({ id: name })),
-  }),
+const LISTS: Readonly<Record<(typeof OPEN_LISTS)[number], (parts: ListParts, principal: Principal | null) => Buffer | Promise<Buffer>>> = {
+  'GET /v1/audio/voices': async ({ voices }) => voicesIn(await voices.list()),
+  'GET /v1/audio/models': ({ models, openLists }, principal) => speechIn(openLists ? models.list() : allowedTo(models, principal)),
 }
 
 export function mountOpenLists(app: Hono<GateEnv>, parts: ListParts, sent: Response, policyOf: (route: string) => Policy): void {
@@ -33,14 +29,18 @@ export function mountOpenLists(app: Hono<GateEnv>, parts: ListParts, sent: Respo
     if (parts.openLists) {
       app.get(
         path,
-        openRoute(async (c: Context<GateEnv>) => c.json((await list(parts, null)) as object)), // each of the lists is one
+        openRoute(async (c) => {
+          const body = await list(parts, null)
+          c.env.outgoing.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length }).end(body)
+          return sent
+        }),
       )
       continue
     }
     const policy = policyOf(path)
     app.get(path, async (c) => {
       await parts.corridor.admit(envelopeOf(c.env.incoming), policy, (visit) =>
-        answer(visit, async () => jsonAnswer(200, await list(parts, visit.principal))),
+        answer(visit, async () => ({ ...jsonAnswer(200, null), body: await list(parts, visit.principal) })),
       )
       return sent
     })
