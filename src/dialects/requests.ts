@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { randomBase62 } from '../kernel/index.ts'
 import type { Audio } from './operations.ts'
 import type { LocalAnswer, UpstreamRequest } from './plan.ts'
@@ -18,6 +19,20 @@ export const localJson = (value: unknown, units?: LocalAnswer['units']): LocalAn
   ...(units === undefined ? {} : { units }),
 })
 
+/** A body that is made while it is sent, so that while it waits for a place at its backend it takes no more memory than what it is made of. */
+export function inPieces(pieces: Iterable<Buffer>): Readable {
+  const body = Readable.from(pieces, { objectMode: false, highWaterMark: PIECE_BYTES })
+  body.on('error', () => {}) // while it waits nobody else listens
+  return body
+}
+
+const PIECE_BYTES = 256 * 1024
+
+/** Bytes that are here, a part at a time. */
+export function* cut(bytes: Buffer, partBytes = PIECE_BYTES): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += partBytes) yield bytes.subarray(at, at + partBytes)
+}
+
 export type FormField = readonly [name: string, value: string]
 
 export interface FormFilePart {
@@ -31,7 +46,7 @@ const newBoundary = (): string => `portcullis-${randomBase62(32)}`
 const fieldPart = (boundary: string, name: string, value: string): string =>
   `--${boundary}\r\ncontent-disposition: form-data; name="${quotable(name)}"\r\n\r\n${value}\r\n`
 
-/** A form that is here in full. */
+/** A form that is here in full; its files are not copied. */
 export function wholeFormRequest(path: string, fields: readonly FormField[], files: readonly FormFilePart[]): UpstreamRequest {
   const boundary = newBoundary()
   const parts: Buffer[] = fields.map(([name, value]) => Buffer.from(fieldPart(boundary, name, value)))
@@ -40,7 +55,15 @@ export function wholeFormRequest(path: string, fields: readonly FormField[], fil
     parts.push(Buffer.from(`--${boundary}\r\n${disposition}\r\ncontent-type: ${contentType}\r\n\r\n`), bytes, Buffer.from('\r\n'))
   }
   parts.push(Buffer.from(`--${boundary}--\r\n`))
-  return { method: 'POST', path, headers: { 'content-type': `multipart/form-data; boundary=${boundary}` }, body: Buffer.concat(parts) }
+  const headers = {
+    'content-type': `multipart/form-data; boundary=${boundary}`,
+    'content-length': String(parts.reduce((sum, { length }) => sum + length, 0)),
+  }
+  return { method: 'POST', path, headers, body: inPieces(eachCut(parts)) }
+}
+
+function* eachCut(parts: readonly Buffer[]): Generator<Buffer> {
+  for (const part of parts) yield* cut(part)
 }
 
 /** A form of ours around the caller's file. Its options come first, so that a backend knows them when the file arrives. */

@@ -9,7 +9,7 @@ export interface WholeForm {
 
 const FILES_MAX = 17 // sixteen pictures and a mask
 
-/** The parts of a form that is here in full. One of `once` that is said twice is refused: which of them a backend would take is its own affair. */
+/** The parts of a form that is here in full; its files are views of it, not copies. One of `once` that is said twice is refused: which of them a backend would take is its own affair. */
 export function parseForm(bytes: Buffer, contentType: string, once: ReadonlySet<string>): Promise<WholeForm> {
   return new Promise((resolve, reject) => {
     const fields: FormField[] = []
@@ -27,8 +27,7 @@ export function parseForm(bytes: Buffer, contentType: string, once: ReadonlySet<
         const chunks: Buffer[] = []
         stream.on('data', (chunk: Buffer) => chunks.push(chunk))
         stream.on('end', () => {
-          const whole = Buffer.concat(chunks)
-          files.push({ name: name ?? '', filename: cleanName(filename, 'image'), contentType: cleanType(type), bytes: whole })
+          files.push({ name: name ?? '', filename: cleanName(filename, 'image'), contentType: cleanType(type), bytes: joined(chunks) })
         })
         stream.on('error', () => {}) // told by the parser itself
       })
@@ -38,4 +37,10 @@ export function parseForm(bytes: Buffer, contentType: string, once: ReadonlySet<
       .on('finish', () => resolve({ fields, files }))
     parser.end(bytes)
   })
+}
+
+/** A form that is parsed in one piece has its files in one piece too. */
+function joined(chunks: readonly Buffer[]): Buffer {
+  const [only, ...more] = chunks
+  return only !== undefined && more.length === 0 ? only : Buffer.concat(chunks)
 }

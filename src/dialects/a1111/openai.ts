@@ -3,6 +3,7 @@ import { backendFault, isRecord, jsonOf, rubbish } from '../fault.ts'
 import type { Operations, PictureJob } from '../operations.ts'
 import type { LocalAnswer, Plan, WholeAnswer } from '../plan.ts'
 import { jsonRequest, localJson } from '../requests.ts'
+import { type Pictured, picturedRequest } from './pictured.ts'
 import { refuseHiddenArguments } from './policy.ts'
 import { interruptOf } from './task.ts'
 
@@ -25,11 +26,12 @@ export const pictures: Pick<Operations, 'pictures'> = {
       sampler_name: sampler ?? SAMPLER_USUAL,
       force_task_id: taskId,
       ...(checkpoint !== null && { override_settings: { sd_model_checkpoint: checkpoint } }),
-      ...(original !== null && fromOriginal(original)),
+      ...(original !== null && strengthOf(original)),
     }
     refuseHiddenArguments(wanted)
     const plan: Plan = {
-      request: jsonRequest(`/sdapi/v1/${original === null ? 'txt2img' : 'img2img'}`, wanted),
+      request:
+        original === null ? jsonRequest('/sdapi/v1/txt2img', wanted) : picturedRequest('/sdapi/v1/img2img', wanted, picturesOf(original)),
       fault: backendFault,
       interrupt: interruptOf(taskId),
       reshape: answerOf(job, steps),
@@ -48,10 +50,17 @@ const STEPS: Readonly<Record<string, number>> = { low: 12, high: 35, hd: 35 }
 
 const stepsOf = ({ steps, quality }: PictureJob): number => steps ?? own(STEPS, quality ?? '') ?? STEPS_USUAL
 
-function fromOriginal({ image, mask, strength }: NonNullable<PictureJob['original']>) {
-  const masked = mask === null ? {} : { mask: mask.toString('base64'), inpainting_mask_invert: 1 } // OpenAI redraws what is transparent, A1111 what is not
-  return { init_images: [image.toString('base64')], denoising_strength: strength ?? STRENGTH_USUAL, ...masked }
+type Original = NonNullable<PictureJob['original']>
+
+function strengthOf({ mask, strength }: Original) {
+  const masked = mask === null ? {} : { inpainting_mask_invert: 1 } // OpenAI redraws what is transparent, A1111 what is not
+  return { denoising_strength: strength ?? STRENGTH_USUAL, ...masked }
 }
+
+const picturesOf = ({ image, mask }: Original): readonly Pictured[] => [
+  { field: 'init_images', bytes: image, inList: true },
+  ...(mask === null ? [] : [{ field: 'mask', bytes: mask, inList: false }]),
+]
 
 function refuseWhatItCannot({ format, asUrl, streams }: PictureJob): void {
   const cannot = (detail: string): GatewayError => new GatewayError('BODY_INVALID', { detail })
