@@ -81,6 +81,8 @@ export interface Model {
 export interface Models {
   /** Another after every change of anything here. */
   readonly version: number
+  /** Waits until models that a change of endpoints has made old were made anew, with turns for others between them; who does not wait has all of them made at once. */
+  settled(): Promise<void>
   /** Active ones only. */
   find(name: string): Model | undefined
   /** Active ones, by name. */

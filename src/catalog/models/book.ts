@@ -3,7 +3,7 @@ import type { Endpoint, EndpointRef, Model, Models } from '../model.ts'
 import { DiscoveredModels, type Listed } from './discovered.ts'
 import { type EndpointRecord, endpointOf } from './endpoint.ts'
 import { Places } from './places.ts'
-import { type ModelRecord, modelOf, placeKey } from './record.ts'
+import { type ModelRecord, modelOf, placeKey, replaced } from './record.ts'
 
 /** A stored endpoint, with its key opened; `fault` says why it could not be. */
 export interface StoredEndpoint {
@@ -29,7 +29,7 @@ const FRESHENED_AT_ONCE = 250
  * whoever holds one sees all of it as it was, and whoever asks sees all of it as it is. An endpoint may have ten thousand models: after a change of it each is made
  * anew when somebody asks for it, or by and by.
  */
-export class Book implements Models {
+export class Book implements Omit<Models, 'settled'> {
   #builtin: ReadonlyMap<EndpointRef, Endpoint> = new Map()
   readonly #stored = new Map<EndpointRef, StoredEndpoint & { readonly endpoint: Endpoint }>()
   readonly #refs = new Map<string, EndpointRef>()
@@ -237,25 +237,30 @@ export class Book implements Models {
     const { places } = shelved.record
     if (this.#gone.size > 0 && places.some(({ endpoint }) => this.#gone.has(endpoint)))
       shelved.record = { ...shelved.record, places: places.filter(({ endpoint }) => !this.#gone.has(endpoint)) }
-    const endpoints = this.#endpointsOf(shelved.record)
-    if (endpoints.length === shelved.endpoints.length && endpoints.every((endpoint, at) => endpoint === shelved.endpoints[at]))
-      return shelved
-    shelved.endpoints = endpoints
-    shelved.model = this.#modelOf(shelved.record)
+    if (this.#hasEndpoints(shelved)) return shelved
+    shelved.endpoints = this.#endpointsOf(shelved.record)
+    shelved.model = replaced(shelved.model, shelved.record, this.#endpointAt)
     return shelved
+  }
+
+  #hasEndpoints({ record: { places }, endpoints }: Shelved): boolean {
+    return places.length === endpoints.length && places.every(({ endpoint }, at) => this.endpoint(endpoint) === endpoints[at])
   }
 
   #endpointsOf({ places }: ModelRecord): readonly (Endpoint | undefined)[] {
     return places.map(({ endpoint }) => this.endpoint(endpoint))
   }
 
-  #modelOf(record: ModelRecord): Model {
-    return modelOf(record, (ref) => this.endpoint(ref))
-  }
+  readonly #endpointAt = (ref: EndpointRef): Endpoint | undefined => this.endpoint(ref)
 
   #shelve(record: ModelRecord): void {
     if (!this.#models.has(record.name)) this.#sorted = null
-    this.#models.set(record.name, { record, model: this.#modelOf(record), endpoints: this.#endpointsOf(record), seen: this.#round })
+    this.#models.set(record.name, {
+      record,
+      model: modelOf(record, this.#endpointAt),
+      endpoints: this.#endpointsOf(record),
+      seen: this.#round,
+    })
     this.#places.add(record, (ref) => this.endpoint(ref)?.dialect)
   }
 

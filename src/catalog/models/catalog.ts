@@ -40,7 +40,7 @@ export function createModelCatalog({ store, sealer, services, clock, log }: Mode
   const listeners = new Set<() => void>()
   const freshener = bySteps(() => book.freshen())
   const changed = (): void => {
-    freshener()
+    freshener.begin()
     for (const listener of listeners) {
       try {
         listener()
@@ -61,6 +61,7 @@ export function createModelCatalog({ store, sealer, services, clock, log }: Mode
     get version() {
       return book.version
     },
+    settled: () => freshener.done(),
     find: (name) => book.find(name),
     list: () => book.list(),
     at: (endpoint, upstream) => book.at(endpoint, upstream),
@@ -120,16 +121,47 @@ function* readable({ models, places }: CatalogRows, log: CatalogLog): Iterable<M
   }
 }
 
-/** Work in slices, with turns for others between them. What is begun anew takes the place of what was not done yet. */
-function bySteps(work: () => Generator<void>): () => void {
+interface Steps {
+  /** What is begun anew takes the place of what was not done yet. */
+  begin(): void
+  /** Waits until it is done, or begun anew: whoever changes things without end must not have others wait without end. */
+  done(): Promise<void>
+}
+
+/** Work in slices, with turns for others between them. It keeps no process alive, but for those who wait for it. */
+function bySteps(work: () => Generator<void>): Steps {
   let running: Generator<void> | null = null
-  const step = (): void => {
-    if (running?.next().done === false) setImmediate(step).unref()
-    else running = null
+  let next: NodeJS.Immediate | null = null
+  let waiting: (() => void)[] = []
+  const tell = (): void => {
+    const told = waiting
+    waiting = []
+    for (const resolve of told) resolve()
   }
-  return () => {
-    const isIdle = running === null
-    running = work()
-    if (isIdle) setImmediate(step).unref()
+  const goOn = (): void => {
+    next = setImmediate(step)
+    if (waiting.length === 0) next.unref()
+  }
+  const step = (): void => {
+    if (running?.next().done === false) goOn()
+    else {
+      running = null
+      tell()
+    }
+  }
+  return {
+    begin() {
+      const isIdle = running === null
+      running = work()
+      tell()
+      if (isIdle) goOn()
+    },
+    done() {
+      if (running === null) return DONE
+      next?.ref()
+      return new Promise((resolve) => waiting.push(resolve))
+    },
   }
 }
+
+const DONE = Promise.resolve()

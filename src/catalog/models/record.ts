@@ -80,14 +80,26 @@ export const modelRowOf = (record: ModelRecord): ModelRow => ({
 export const placeRowsOf = ({ id, places }: ModelRecord): readonly PlaceRow[] =>
   places.map(({ endpoint, upstream }, position) => ({ model_id: id, endpoint, upstream, position }))
 
-/** The model as requests find it: with the endpoints that are there and active at this moment. */
-export function modelOf(record: ModelRecord, endpointAt: (ref: EndpointRef) => Endpoint | undefined): Model {
-  const { id, tenant, name, capability, price, fallback, options, createdMs } = record
-  const places = record.places.flatMap(({ endpoint: ref, upstream }): Place[] => {
+type EndpointAt = (ref: EndpointRef) => Endpoint | undefined
+
+function placesOf({ places: refs }: ModelRecord, endpointAt: EndpointAt): readonly Place[] {
+  const places: Place[] = []
+  for (const { endpoint: ref, upstream } of refs) {
     const endpoint = endpointAt(ref)
-    return endpoint?.active ? [{ endpoint, upstream }] : []
-  })
+    if (endpoint?.active) places.push({ endpoint, upstream })
+  }
   if (places.length > 1) places.sort((a, b) => a.endpoint.priority - b.endpoint.priority) // stable, so those of one priority stay as they were named
+  return places
+}
+
+/** The same model after a change of its endpoints, which is all that changes of ten thousand at once. */
+export const replaced = (model: Model, record: ModelRecord, endpointAt: EndpointAt): Model =>
+  Object.freeze({ ...model, places: placesOf(record, endpointAt) })
+
+/** The model as requests find it: with the endpoints that are there and active at this moment. */
+export function modelOf(record: ModelRecord, endpointAt: EndpointAt): Model {
+  const { id, tenant, name, capability, price, fallback, options, createdMs } = record
+  const places = placesOf(record, endpointAt)
   const limits = allowanceOf(record, record.concurrency)
   return Object.freeze({
     id,
