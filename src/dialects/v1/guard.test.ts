@@ -197,6 +197,20 @@ describe('what passes', () => {
     expect(() => refuseRemote(bodyOf(`{"model":"m","input":[{"type":"${word}"}]}`), 'responses')).not.toThrow()
   })
 
+  it.each<[string, string]>([
+    ['[1,-2.5e3, true,null,{"url":"http://x"}]', 'POLICY_REFUSED'],
+    ['[1 ,2 , {"url":"http://x"}]', 'POLICY_REFUSED'],
+    ['[[1,2],[3,{"url":"http://x"}],4]', 'POLICY_REFUSED'],
+    ['[1,\n2,\t{"url":"http://x"}]', 'POLICY_REFUSED'],
+    ['[1,2, 3 ,{"url":"data:"}, 4 ]', 'passes'],
+    ['[1,,{"url":"data:"}]', 'BODY_NOT_JSON'],
+    ['[1, ,{"url":"data:"}]', 'BODY_NOT_JSON'],
+    ['[1,2,]', 'BODY_NOT_JSON'],
+    ['[1 2]', 'BODY_NOT_JSON'],
+  ])('what stands among numbers, %s: %s', (list, code) => {
+    expect(verdict(`{"model":"m","messages":[{"url":"data:","x":${list}}]}`).split(':')[0]).toBe(code)
+  })
+
   it('fields of a form, and not an address among them', () => {
     refuseRemoteFields([
       ['model', 'whisper-1'],
@@ -232,6 +246,8 @@ describe('what it costs', () => {
     const texts = Array.from({ length: 999_000 }, () => 'x')
     fast({ model: 'm', input: texts }, 'embeddings', '999,000 texts', 1_000)
     fast({ model: 'm', input: [{ image_url: NEAR }, texts] }, 'responses', '999,000 texts and a picture', 2_000)
+    const numbers = Array.from({ length: 8_000_000 }, () => 1)
+    fast({ model: 'm', input: [{ image_url: NEAR }, numbers] }, 'responses', '8,000,000 numbers and a picture', 1_000)
     fast({ model: 'm', input: texts.map(() => 'item_referenc\n') }, 'responses', '999,000 that are nearly a reference', 1_000)
     expect(verdict({ url: Array.from({ length: 100_001 }, () => 'data:') })).toMatch(/^BODY_TOO_DEEP/)
   })

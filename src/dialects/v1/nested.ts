@@ -5,6 +5,7 @@ const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const COLON = 0x3a
 const COMMA = 0x2c
+const SPACE = 0x20
 const [OBJECT, OBJECT_END, ARRAY, ARRAY_END] = [0x7b, 0x7d, 0x5b, 0x5d]
 
 const HEAD_BYTES = 256
@@ -58,7 +59,10 @@ export class NestedWalk {
         this.#object(member)
         return
       case ARRAY:
-        this.#each(ARRAY_END, () => this.#value(member, isRead))
+        this.#each(ARRAY_END, () => {
+          this.#numbers()
+          this.#value(member, isRead)
+        })
         return
       default:
         this.#scalar()
@@ -121,6 +125,19 @@ export class NestedWalk {
       } else if (byte === COMMA || byte === COLON) this.#at += 1
       else this.#scalar()
     } while (depth > 0)
+  }
+
+  /** All of a list but the last, in one go: there may be millions, of which nothing is told. */
+  #numbers(): void {
+    const bytes = this.#bytes
+    let from = this.#at
+    for (let at = from; ; at += 1) {
+      const byte = bytes[at]
+      if (isOfScalar(byte)) continue
+      if (byte === COMMA ? at === from : byte !== SPACE || at !== from) break
+      from = at + 1
+    }
+    this.#at = from
   }
 
   #scalar(): void {
