@@ -11,7 +11,7 @@ beforeAll(async () => {
 })
 afterAll(() => house.close())
 
-const MODELS = 600
+const MODELS = 300
 let name = 'gpu'
 const rename = async (to: string): Promise<void> => {
   await house.catalog.manage.endpoints.edit(name, { name: to })
