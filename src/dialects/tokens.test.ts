@@ -48,6 +48,22 @@ describe('the tokens of an answer, before there is one', () => {
   it('are as many for prompts that are too long to parse', () => {
     expect(most({ prompt: ['a', 'b', 'c'], max_tokens: 10 }, 'completions', { max_tokens: 10 }).tokens_out).toBe(30)
     expect(most({ prompt: [1, 2, 3], max_tokens: 10 }, 'completions', { max_tokens: 10 }).tokens_out).toBe(10)
+    expect(
+      most({ prompt: ['one, with commas, and a \\"quote\\"', 'two'], max_tokens: 10 }, 'completions', { max_tokens: 10 }).tokens_out,
+    ).toBe(20)
+    expect(
+      most(
+        {
+          prompt: [
+            [1, 2],
+            [3, 4, 5],
+          ],
+          max_tokens: 10,
+        },
+        'completions',
+        { max_tokens: 10 },
+      ).tokens_out,
+    ).toBe(20)
     expect(most({ prompt: 'a, b, c', max_tokens: 10 }, 'completions', { max_tokens: 10 }).tokens_out).toBe(10)
   })
 })

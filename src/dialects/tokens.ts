@@ -1,5 +1,5 @@
 import type { Units } from '../contract/index.ts'
-import type { TopLevelKey } from '../http/index.ts'
+import { afterString, type TopLevelKey } from '../http/index.ts'
 import { LIMITS } from '../kernel/index.ts'
 
 /** A JSON body that was read and judged. */
@@ -42,11 +42,10 @@ const BYTES_PER_TOKEN = 4
 const TOKENS_OF_MEDIA = 1_000
 const SMALL_BYTES = 8 * 1024
 const MEDIA_BYTES_MIN = 1024
-const HEAD_BYTES = 256
 const QUOTE = 0x22
 const SPACE = 0x20
 const COLON = 0x3a
-const BACKSLASH = 0x5c
+const OPEN_LIST = 0x5b
 
 /**
  * The tokens of a request before anybody has counted them: a quarter of the bytes of its texts, and a thousand for each picture or sound in it. No tokenizer:
@@ -76,18 +75,32 @@ function boundOf(fields: ReadBody['fields'], kind: Writes): number {
 const countOf = (value: unknown): number =>
   typeof value === 'number' && value > 0 ? Math.min(Math.ceil(value), LIMITS.requestTokensMax) : 0
 
-const COMMA = 0x2c
-
-/** Of `/v1/completions`, which takes a list of texts. A long body's is not parsed, so its commas are counted. A list of numbers is one prompt. */
+/** Of `/v1/completions`, which takes a list of texts, or of lists of numbers; a list of numbers is one prompt. That of a long body is not parsed. */
 function promptsIn(prompt: unknown, keys: ReadBody['keys'], bytes: Buffer): number {
   if (prompt !== undefined) return Array.isArray(prompt) && typeof prompt[0] !== 'number' ? Math.max(1, prompt.length) : 1
   const span = keys.find(({ name }) => name === 'prompt')
-  if (span === undefined || !TEXTS.test(bytes.toString('latin1', span.start, Math.min(span.end, span.start + HEAD_BYTES)))) return 1
-  let prompts = 1
-  for (let at = bytes.indexOf(COMMA, span.start); at !== -1 && at < span.end; at = bytes.indexOf(COMMA, at + 1)) prompts += 1
-  return prompts
+  if (span === undefined || bytes[span.start] !== OPEN_LIST) return 1
+  const within = bytes.subarray(span.start + 1, span.end)
+  return Math.max(1, within.includes(QUOTE) ? stringsIn(within) : listsIn(within))
 }
-const TEXTS = /^\[\s*["[]/
+
+function stringsIn(bytes: Buffer): number {
+  let strings = 0
+  for (let open = bytes.indexOf(QUOTE); open !== -1; open = bytes.indexOf(QUOTE, endOf(bytes, open))) strings += 1
+  return strings
+}
+
+/** A body that came here was found to be JSON, but nobody should loop for ever if it was not. */
+function endOf(bytes: Buffer, open: number): number {
+  const after = afterString(bytes, open)
+  return after === -1 ? bytes.length : after
+}
+
+function listsIn(bytes: Buffer): number {
+  let lists = 0
+  for (let open = bytes.indexOf(OPEN_LIST); open !== -1; open = bytes.indexOf(OPEN_LIST, open + 1)) lists += 1
+  return lists
+}
 
 function tokensOfSpan(bytes: Buffer, name: string, start: number, end: number): number {
   const length = end - start
@@ -99,7 +112,7 @@ function withoutMedia(bytes: Buffer, name: string, start: number, end: number): 
   let tokens = (end - start) / BYTES_PER_TOKEN
   let isMedia = MEDIA_KEYS.has(name)
   for (let open = bytes.indexOf(QUOTE, start); open !== -1 && open < end; ) {
-    const close = closingQuote(bytes, open + 1)
+    const close = endOf(bytes, open) - 1
     const length = close - open - 1
     if (isKey(bytes, close + 1)) isMedia = length <= KEY_BYTES_MAX && MEDIA_KEYS.has(bytes.toString('latin1', open + 1, close))
     else if (isMedia && length >= MEDIA_BYTES_MIN && !bytes.subarray(open + 1, close).includes(SPACE)) {
@@ -118,15 +131,4 @@ function isKey(bytes: Buffer, after: number): boolean {
   let at = after
   while ((bytes[at] ?? 0) <= SPACE && at < bytes.length) at += 1
   return bytes[at] === COLON
-}
-
-function closingQuote(bytes: Buffer, from: number): number {
-  let close = bytes.indexOf(QUOTE, from)
-  while (close !== -1) {
-    let slashes = 0
-    while (bytes[close - 1 - slashes] === BACKSLASH) slashes += 1
-    if (slashes % 2 === 0) return close
-    close = bytes.indexOf(QUOTE, close + 1)
-  }
-  return bytes.length
 }

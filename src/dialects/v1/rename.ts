@@ -1,5 +1,6 @@
+import { afterString } from '../../http/index.ts'
+
 const QUOTE = 0x22
-const BACKSLASH = 0x5c
 const [OPEN, CLOSE] = [0x7b, 0x7d]
 
 /** Whose `model` is the answer's own, when it is no outermost one: Anthropic's first event, and all of Responses'. */
@@ -48,22 +49,15 @@ class Place {
 
   #step(): void {
     const byte = this.#bytes[this.#at]
-    if (byte === QUOTE) this.#at = this.#afterString()
-    else {
+    if (byte === QUOTE) {
+      const after = afterString(this.#bytes, this.#at)
+      this.#at = after === -1 ? this.#bytes.length : after
+    } else {
       if (byte === OPEN) {
         this.#depth += 1
         if (this.#depth === 2) this.#holds = HOLDER.test(this.#bytes.toString('latin1', Math.max(0, this.#at - HOLDER_BYTES), this.#at))
       } else if (byte === CLOSE) this.#depth -= 1
       this.#at += 1
     }
-  }
-
-  #afterString(): number {
-    for (let close = this.#bytes.indexOf(QUOTE, this.#at + 1); close !== -1; close = this.#bytes.indexOf(QUOTE, close + 1)) {
-      let slashes = 0
-      while (this.#bytes[close - 1 - slashes] === BACKSLASH) slashes += 1
-      if (slashes % 2 === 0) return close + 1
-    }
-    return this.#bytes.length
   }
 }
