@@ -11,7 +11,7 @@ export type { Interrupt, LocalAnswer, Plan, StreamReader, StreamReport, Upstream
 export { probeOf } from './probe.ts'
 export { type RawRequest, rawPath, rawPlan } from './raw.ts'
 export type { FormField, FormFilePart } from './requests.ts'
-export { heardSeconds, spokenCharacters } from './sound.ts'
+export { heardSeconds, PLAIN_BYTES_PER_SECOND, SOUND_HEAD_BYTES, soundRateOf, spokenCharacters } from './sound.ts'
 export { operationOf, usualModelOf } from './table.ts'
 export { expectedTokens, type ReadBody, type Writes } from './tokens.ts'
 export { type PassingForm, passForm, passTranscription } from './v1/form.ts'

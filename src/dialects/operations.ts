@@ -63,6 +63,8 @@ export interface Audio {
   readonly size: number | null
   /** How much of it has come so far. */
   readonly bytes: number
+  /** How many of them are about a second of it, by how it begins. */
+  readonly bytesPerSecond: number
   /** The file framed for a backend. The tail is sent only when the caller's form came to its proper end, so that no backend takes half a form for a whole one. */
   between(head: Buffer, tail: Buffer): Readable
 }

@@ -13,6 +13,7 @@ const audio = (size: number | null = null): Audio => ({
   contentType: 'audio/wav',
   size,
   bytes: FILE.length,
+  bytesPerSecond: 2_000,
   between: (head, tail) => Readable.from([head, FILE, tail]),
 })
 const wish = (over: Partial<Transcription> = {}): Transcription => ({

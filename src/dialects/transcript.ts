@@ -1,6 +1,6 @@
 import type { TranscriptSegment, VerboseTranscriptAnswer } from '../contract/index.ts'
 import { backendFault, isRecord, jsonOf, rubbish, sentenceOf } from './fault.ts'
-import type { Transcription } from './operations.ts'
+import type { Audio, Transcription } from './operations.ts'
 import type { LocalAnswer, WholeAnswer } from './plan.ts'
 import { localJson } from './requests.ts'
 import { heardSeconds } from './sound.ts'
@@ -11,7 +11,7 @@ export const transcriptAnswerOf =
   (answer: WholeAnswer): LocalAnswer => {
     const { format, audio } = transcription
     if (format === 'json' || format === 'verbose_json') return heardAnswer(answer, transcription)
-    return textAnswer(answer, format, audio.bytes)
+    return textAnswer(answer, format, audio)
   }
 
 function heardAnswer(answer: WholeAnswer, { format, audio, task, language }: Transcription): LocalAnswer {
@@ -22,7 +22,7 @@ function heardAnswer(answer: WholeAnswer, { format, audio, task, language }: Tra
   }
   const duration = durationOf(heard)
   const segments = Array.isArray(heard.segments) ? heard.segments.flatMap((segment, index) => segmentOf(segment, index) ?? []) : []
-  const used = usedOf(audio.bytes, duration, segments)
+  const used = usedOf(audio, duration, segments)
   const text = heard.text.trim()
   if (format === 'json') return { ...localJson({ text }), ...used }
   const verbose: VerboseTranscriptAnswer = {
@@ -37,13 +37,13 @@ function heardAnswer(answer: WholeAnswer, { format, audio, task, language }: Tra
 
 type Used = Pick<LocalAnswer, 'units' | 'estimated'>
 
-function usedOf(bytes: number, duration: number | undefined, segments: readonly TranscriptSegment[]): Used {
-  return duration === undefined ? heardTo(bytes, segments.at(-1)?.end ?? 0) : { units: { bytes, seconds: duration } }
+function usedOf(audio: Audio, duration: number | undefined, segments: readonly TranscriptSegment[]): Used {
+  return duration === undefined ? heardTo(audio, segments.at(-1)?.end ?? 0) : { units: { bytes: audio.bytes, seconds: duration } }
 }
 
 /** A backend that does not tell how long the sound is tells where the last words in it end; what is silent after them is not counted. */
-const heardTo = (bytes: number, seconds: number): Used => ({
-  units: { bytes, ...(seconds > 0 ? { seconds } : heardSeconds(bytes)) },
+const heardTo = ({ bytes, bytesPerSecond }: Audio, seconds: number): Used => ({
+  units: { bytes, ...(seconds > 0 ? { seconds } : heardSeconds(bytes, bytesPerSecond)) },
   estimated: true,
 })
 
@@ -87,12 +87,12 @@ const TEXT_FORMATS: Readonly<Record<'text' | 'srt' | 'vtt', TextFormat>> = {
   vtt: { contentType: 'text/vtt; charset=utf-8', looks: /^WEBVTT\b/ },
 }
 
-function textAnswer(answer: WholeAnswer, format: keyof typeof TEXT_FORMATS, bytes: number): LocalAnswer {
+function textAnswer(answer: WholeAnswer, format: keyof typeof TEXT_FORMATS, audio: Audio): LocalAnswer {
   // An error told with status 200 must not be handed out as what somebody said.
   if (/json|event-stream/i.test(answer.contentType)) throw backendFault(answer)
   const text = answer.body.toString('utf8').trim()
   const { contentType, looks } = TEXT_FORMATS[format]
   if (!looks.test(text)) throw rubbish(`what it calls ${format} is none`)
-  const used = heardTo(bytes, format === 'text' ? 0 : lastTimeIn(text))
+  const used = heardTo(audio, format === 'text' ? 0 : lastTimeIn(text))
   return { status: 200, headers: { 'content-type': contentType, 'cache-control': 'no-store' }, body: `${text}\n`, ...used }
 }

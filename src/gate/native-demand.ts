@@ -1,10 +1,12 @@
 import { BUILTIN, type EndpointRef, type Route, type Service } from '../catalog/index.ts'
 import type { Units } from '../contract/index.ts'
 import {
+  type Audio,
   checkpointOf,
   expectedTokens,
   heardSeconds,
   modelsBeside,
+  PLAIN_BYTES_PER_SECOND,
   type ReadBody,
   spokenCharacters,
   usualModelOf,
@@ -31,7 +33,7 @@ interface Wishes {
   /** Models that are to work beside it. */
   readonly beside?: (visit: Visit) => readonly Named[]
   /** Only asked where something depends on it. Null uses nothing. */
-  readonly uses: (visit: Visit, read: ReadBody | null) => Uses | null
+  readonly uses: (visit: Visit, read: ReadBody | null, audio: Audio | null) => Uses | null
 }
 
 const NOTHING: Units = Object.freeze({})
@@ -78,8 +80,10 @@ const transcripts: Wishes = {
   asks: ({ model }) => model || null,
   usual: 'transcription',
   where: AS_MODEL,
-  uses({ envelope: { headers } }) {
-    const units = headers.contentLength > 0 ? heardSeconds(headers.contentLength) : { seconds: SECONDS_UNANNOUNCED }
+  uses({ envelope: { headers } }, _read, audio) {
+    const bytes = audio?.size ?? headers.contentLength
+    // Before the first bytes of a recording tell what it is, only what it has in any case is asked for.
+    const units = bytes > 0 ? heardSeconds(bytes, audio?.bytesPerSecond ?? PLAIN_BYTES_PER_SECOND) : { seconds: SECONDS_UNANNOUNCED }
     return { least: units, most: units }
   },
 }
@@ -113,7 +117,7 @@ export const mayAskAt =
     mayUse(key, models.at(`builtin:${service.name}`, upstream), upstream)
 
 /** Finds the model that a request asks for, throws where its key may not use it, and says what it is going to use; null where nothing depends on that. */
-export type NativeDemand = (visit: Visit, read: ReadBody | null) => Demand | null
+export type NativeDemand = (visit: Visit, read: ReadBody | null, audio?: Audio) => Demand | null
 
 /**
  * The faces of the gate's own services know nothing of models, yet what is served there is the same as over /v1: a key that may use some models only, a limit
@@ -125,7 +129,7 @@ export function nativeDemand(service: Service, route: Route, models: NativeModel
   const names = new NativeNames(service, route.right, models)
   const { asks, where, beside, uses } = wishes
   const usual = wishes.usual === undefined ? null : usualModelOf(service.dialect, wishes.usual)
-  return (visit, read) => {
+  return (visit, read, audio) => {
     const { principal } = visit
     if (principal?.kind !== 'key') return null
     const key = principal as KeyPrincipal // what a principal of this kind is
@@ -137,7 +141,7 @@ export function nativeDemand(service: Service, route: Route, models: NativeModel
     visit.found = model ?? null
     if (beside !== undefined && names.isJudged(key)) for (const { field, name } of beside(visit)) names.beside(key, name, { first, field })
     if (!counts(key.limits) && !counts(key.owner.limits) && !(model !== undefined && isBound(model))) return null
-    const used = uses(visit, read)
+    const used = uses(visit, read, audio ?? null)
     return used && { model: model ?? null, price: model?.price ?? NO_PRICE, ...used }
   }
 }

@@ -1,7 +1,7 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Handler, Hono } from 'hono'
 import type { EndpointRef, Route, Service } from '../catalog/index.ts'
-import type { Plan } from '../dialects/index.ts'
+import type { Audio, Plan } from '../dialects/index.ts'
 import { type Envelope, type ExactRoutes, envelopeOf, type GateEnv, openRoute } from '../http/index.ts'
 import { NO_LIMITS } from '../kernel/index.ts'
 import type { Limits } from '../limits/index.ts'
@@ -36,7 +36,7 @@ function entryTo(service: Service, route: Route, { corridor, carrier, models, li
   const demand = nativeDemand(service, route, models)
   const isKnown = isKnownBefore(service, route)
   const policy = policyOf(service, route, isKnown ? demand : null)
-  const reserve = demand === null || isKnown ? null : reserveBy(demand)
+  const reserve = demand === null ? null : reserveBy(demand)
   const plan = faceOf(service, route, { spool, mayAsk: mayAskAt(service, models), reserve })
   const endpoint = endpointOf(service, route)
   const carry = (visit: Visit, planned: Plan) => {
@@ -52,8 +52,8 @@ function entryTo(service: Service, route: Route, { corridor, carrier, models, li
 
 const reserveBy =
   (demand: NativeDemand) =>
-  async (visit: Visit): Promise<void> => {
-    const wanted = demand(visit, null)
+  async (visit: Visit, audio: Audio): Promise<void> => {
+    const wanted = demand(visit, null, audio)
     if (wanted !== null) await visit.reserve(wanted)
   }
 

@@ -20,7 +20,7 @@ export function prepareTranscription(protocol: 'transcriptions' | 'translations'
     visit.discard = () => heard.letGo()
     const model = findModel(models, visit.principal, form.options.values().model, protocol)
     visit.model = model.name
-    const seconds = heardSeconds(heard.audio.size ?? visit.upload?.bytes ?? 0)
+    const seconds = heardSeconds(heard.audio.size ?? visit.upload?.bytes ?? 0, heard.audio.bytesPerSecond)
     visit.demand = { model, price: model.price, least: seconds, most: seconds }
     return {
       model,

@@ -14,7 +14,7 @@ import { type WhisperServer, whisperOpenai } from '../support/whisper-openai.ts'
 const MICRO = 1_000_000
 const WAV = toneWav()
 /** Of its bytes: this backend tells none in its plain answer. */
-const SECONDS = Math.ceil(WAV.length / 16_000)
+const SECONDS = Math.ceil(WAV.length / 32_000)
 let gate: GatewayUnderTest
 let standIns: StandIns
 let speech: SpeechServer
@@ -137,7 +137,7 @@ describe('what is asked of a service in its own language', () => {
       const body = Readable.from([Buffer.from(form.replace('sound.wav', filename || 'x'), 'latin1')])
       const headers = { 'content-type': FORM_TYPE, 'transfer-encoding': 'chunked' }
       expect((await ask(gate.port, { path: '/whisper/api/transcribe', key, method: 'POST', body, headers })).status).toBe(200)
-      const seconds = Math.ceil(sound.length / 16_000)
+      const seconds = Math.ceil(sound.length / 32_000)
       expect(await last()).toMatchObject({ model: 'ears', units: { seconds }, estimated: true })
       expect(await paid(user, 60 * MICRO)).toBe(seconds * MICRO)
       const poor = await billed(59 * MICRO) // less than the minute that is reserved
@@ -147,6 +147,49 @@ describe('what is asked of a service in its own language', () => {
       )
     },
   )
+
+  it('is charged for sound in few bytes as for the same in many, and reserved so before it is sent', async () => {
+    const opus = Buffer.concat([Buffer.from('OggS'), Buffer.alloc(16_000)]) // 8 seconds at 16 kbit/s
+    const asked: string[] = []
+    const server = createServer((incoming, outgoing) => {
+      if (incoming.method === 'POST') asked.push(incoming.url ?? '')
+      incoming.resume().on('end', () => outgoing.writeHead(200, { 'content-type': 'text/plain' }).end('so it was said'))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo // it listens at an address
+    await open({ WHISPER_DIALECT: 'asr', WHISPER_URL: `http://127.0.0.1:${port}` })
+    try {
+      await model({ name: 'ears', capability: 'transcription', endpoints: at('whisper', null), unit: 'minute', price_in: 60 * MICRO })
+      const orders = (sound: Buffer) =>
+        [
+          [
+            ['response_format', 'text'],
+            ['file', sound],
+          ],
+          [
+            ['file', sound],
+            ['response_format', 'text'],
+          ],
+        ] as const
+      const send = (key: string, parts: Parameters<typeof formBytes>[0]) =>
+        ask(gate.port, { path: '/whisper/api/transcribe', key, body: formBytes(parts), headers: { 'content-type': FORM_TYPE } })
+      const poor = await billed(5 * MICRO)
+      for (const parts of orders(opus)) expect((await send(poor.key, parts)).status).toBe(402)
+      expect(asked).toEqual([])
+      for (const parts of orders(opus)) {
+        const { key, user } = await billed(60 * MICRO)
+        expect((await send(key, parts)).status).toBe(200)
+        expect(await last()).toMatchObject({ units: { seconds: 9, bytes: opus.length }, estimated: true })
+        expect(await paid(user, 60 * MICRO)).toBe(9 * MICRO)
+      }
+      // Three seconds and a little, of which many bytes come: not refused to somebody who has enough for them.
+      for (const parts of orders(toneWav(3))) expect((await send((await billed(5 * MICRO)).key, parts)).status).toBe(200)
+    } finally {
+      await gate.quiet()
+      server.closeAllConnections()
+      server.close()
+    }
+  })
 
   it('is counted under the names of the catalog, and the intent says what was asked', async () => {
     await open()

@@ -85,6 +85,34 @@ describe('how many pictures are asked for', () => {
   })
 })
 
+describe('how long a recording is', () => {
+  it.each([
+    ['Ogg', Buffer.concat([Buffer.from('OggS'), Buffer.alloc(16_000)]), 9],
+    ['WAV', toneWav(4), 5],
+  ])('is told by its kind where its backend does not tell (%s)', async (_kind, sound, seconds) => {
+    one.behave(json({ text: 'Hello' }))
+    expect(
+      (
+        await form('/v1/audio/transcriptions', [
+          ['model', 'ears'],
+          ['file', sound],
+        ])
+      ).status,
+    ).toBe(200)
+    expect(await last()).toMatchObject({ units: { seconds }, estimated: true })
+    one.behave(json({ text: 'Hello', usage: { type: 'duration', seconds: 4 } }))
+    expect(
+      (
+        await form('/v1/audio/transcriptions', [
+          ['model', 'ears'],
+          ['file', sound],
+        ])
+      ).status,
+    ).toBe(200)
+    expect(await last()).toMatchObject({ units: { seconds: 4 } })
+  })
+})
+
 describe('media that are asked for as a stream', () => {
   const pictures = sse([{ type: 'image_generation.completed', b64_json: 'AAAA' }])
   const beats = (body: string): number => body.split(BEAT).length - 1

@@ -1,9 +1,31 @@
 import { Readable } from 'node:stream'
-import type { Audio } from '../../dialects/index.ts'
+import { type Audio, SOUND_HEAD_BYTES, soundRateOf } from '../../dialects/index.ts'
 import { BUFFERED_BYTES, type FormFile, type FormReader } from './form.ts'
 
-/** The file of a form while it is still arriving. */
-export function arrivingAudio(form: FormReader, file: FormFile): Audio {
+/** The first bytes of a file, gathered while it passes. */
+export class Head {
+  readonly #chunks: Buffer[] = []
+  #bytes = 0
+
+  add(chunk: Buffer): void {
+    if (this.isWhole) return
+    this.#chunks.push(chunk.subarray(0, SOUND_HEAD_BYTES - this.#bytes))
+    this.#bytes += chunk.length
+  }
+
+  get isWhole(): boolean {
+    return this.#bytes >= SOUND_HEAD_BYTES
+  }
+
+  get bytesPerSecond(): number {
+    return soundRateOf(Buffer.concat(this.#chunks))
+  }
+}
+
+/** The file of a form while it is still arriving, from when its first bytes have told what it is. */
+export async function arrivingAudio(form: FormReader, file: FormFile): Promise<Audio> {
+  const { begun, bytesPerSecond } = await beginningOf(file.stream)
+  if (form.error !== null) throw form.error
   let bytes = 0
   const count = (chunk: Buffer): void => {
     bytes += chunk.length
@@ -15,12 +37,34 @@ export function arrivingAudio(form: FormReader, file: FormFile): Audio {
     get bytes() {
       return bytes
     },
-    between: (head, tail) => new FramedFile(form, file.stream, { head, tail, count }),
+    bytesPerSecond,
+    between: (head, tail) => new FramedFile(form, file.stream, { head, begun, tail, count }),
   }
+}
+
+/** What is taken of a stream to see how it begins, which is all of a short one. */
+function beginningOf(stream: Readable): Promise<{ readonly begun: readonly Buffer[]; readonly bytesPerSecond: number }> {
+  const [begun, head]: [Buffer[], Head] = [[], new Head()]
+  return new Promise((resolve) => {
+    const done = (): void => {
+      stream.off('data', onData).off('end', done).off('close', done)
+      stream.pause()
+      resolve({ begun, bytesPerSecond: head.bytesPerSecond })
+    }
+    const onData = (chunk: Buffer): void => {
+      begun.push(chunk)
+      head.add(chunk)
+      if (head.isWhole) done()
+    }
+    stream.on('data', onData).on('end', done).on('close', done)
+    if (stream.destroyed) done() // it may have been closed before anybody listened
+  })
 }
 
 interface Frame {
   readonly head: Buffer
+  /** What was taken of the file already. */
+  readonly begun: readonly Buffer[]
   readonly tail: Buffer
   readonly count: (chunk: Buffer) => void
 }
@@ -50,9 +94,8 @@ class FramedFile extends Readable {
       this.#file.resume()
       return
     }
-    this.#begun = true
-    this.push(this.#frame.head)
-    this.#file.on('data', this.#onData)
+    this.#begin()
+    this.#file.on('data', this.#onData).resume()
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
@@ -66,7 +109,18 @@ class FramedFile extends Readable {
     if (!this.push(chunk)) this.#file.pause()
   }
 
+  #begin(): void {
+    this.#begun = true
+    this.push(this.#frame.head)
+    for (const chunk of this.#frame.begun) {
+      this.#frame.count(chunk)
+      this.push(chunk)
+    }
+  }
+
+  /** A short file may have been taken to its end before anybody reads. */
   #end(): void {
+    if (!this.#begun) this.#begin()
     this.push(this.#frame.tail)
     this.push(null)
   }

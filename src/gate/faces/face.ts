@@ -1,4 +1,4 @@
-import type { Plan } from '../../dialects/index.ts'
+import type { Audio, Plan } from '../../dialects/index.ts'
 import type { MayAsk } from '../native-demand.ts'
 import type { Visit } from '../visit.ts'
 import type { Spool } from './spool.ts'
@@ -15,6 +15,6 @@ export interface SharedTools {
 export interface FaceTools extends SharedTools {
   /** Whether a key may ask for the model of this name at the service. */
   readonly mayAsk: MayAsk
-  /** Reserves what a request is going to use, where only its face finds out of which model; throws when it may not, and then nothing is sent. */
-  readonly reserve: ((visit: Visit) => Promise<void>) | null
+  /** Reserves what a request is going to use, where only its face finds out how much, or of which model; throws when it may not, and then nothing is sent. */
+  readonly reserve: ((visit: Visit, audio: Audio) => Promise<void>) | null
 }

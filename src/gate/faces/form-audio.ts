@@ -1,5 +1,5 @@
 import type { Audio } from '../../dialects/index.ts'
-import { arrivingAudio } from './audio.ts'
+import { arrivingAudio, Head } from './audio.ts'
 import type { FormReader } from './form.ts'
 import type { Spool } from './spool.ts'
 
@@ -17,9 +17,10 @@ export async function formAudio(form: FormReader, spool: Spool, caller: string):
   try {
     const file = await form.begun
     if (form.error !== null) throw form.error
-    if (form.optionsCameFirst) return { audio: arrivingAudio(form, file), letGo: () => form.abandon() }
+    if (form.optionsCameFirst) return { audio: await arrivingAudio(form, file), letGo: () => form.abandon() }
     const { filename, contentType, stream } = file
-    const spooled = await spool.keep(caller, stream).catch((error: unknown) => {
+    const head = new Head()
+    const spooled = await spool.keep(caller, watched(stream, head)).catch((error: unknown) => {
       throw form.error ?? error
     })
     const error = await form.over
@@ -28,9 +29,16 @@ export async function formAudio(form: FormReader, spool: Spool, caller: string):
       throw error
     }
     const { bytes, between, letGo } = spooled
-    return { audio: { filename, contentType, size: bytes, bytes, between }, letGo }
+    return { audio: { filename, contentType, size: bytes, bytes, bytesPerSecond: head.bytesPerSecond, between }, letGo }
   } catch (error) {
     form.abandon()
     throw error
+  }
+}
+
+async function* watched(source: AsyncIterable<Buffer>, head: Head): AsyncGenerator<Buffer> {
+  for await (const chunk of source) {
+    head.add(chunk)
+    yield chunk
   }
 }

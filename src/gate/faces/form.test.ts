@@ -78,7 +78,7 @@ async function take(source: Readable, optionsKnown = false): Promise<Taken> {
   try {
     const begun = await form.begun
     streamed = form.optionsCameFirst
-    const body = streamed ? arrivingAudio(form, begun).between(HEAD, TAIL) : begun.stream
+    const body = streamed ? (await arrivingAudio(form, begun)).between(HEAD, TAIL) : begun.stream
     for await (const part of body) parts.push(part)
     const error = await form.over
     if (error !== null) throw error
@@ -190,7 +190,7 @@ describe('a form', () => {
       },
     })
     const form = new FormReader(source, TYPE, { ...RULES, optionsKnown: false })
-    const body = arrivingAudio(form, await form.begun).between(HEAD, TAIL)
+    const body = (await arrivingAudio(form, await form.begun)).between(HEAD, TAIL)
     body.read(1)
     for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve))
     expect(read).toBeLessThan(2 * 1024 * 1024)

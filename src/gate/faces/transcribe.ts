@@ -39,7 +39,7 @@ export function transcribeFace(service: Service, { bodyBytesMax }: Route, { spoo
     try {
       const transcription = transcriptionOf(audio, asked.with(form.options))
       visit.model = transcription.model ?? ''
-      await reserve?.(visit)
+      await reserve?.(visit, audio)
       const made = transcribe({ ...transcription, model: transcription.model ?? foundName(visit, service) })
       refuseKeyInUrl(envelope, [made.request.path]) // some backends take what was a field of the form in their URL
       return made
