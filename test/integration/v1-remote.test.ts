@@ -70,13 +70,16 @@ describe('an endpoint that is not open to what is elsewhere', () => {
   })
 
   it.each([
-    ['/v1/audio/transcriptions', 'ear', 'file'],
-    ['/v1/images/edits', 'picture', 'image'],
-  ])('is not asked by a form over %s', async (path, model, file) => {
+    ['/v1/audio/transcriptions', 'ear', 'file', 'url'],
+    ['/v1/audio/transcriptions', 'ear', 'file', 'url[]'],
+    ['/v1/images/edits', 'picture', 'image', 'url'],
+    ['/v1/images/edits', 'picture', 'image', 'url[]'],
+    ['/v1/images/edits', 'picture', 'image', 'mask_image'],
+  ])('is not asked by a form over %s', async (path, model, file, field) => {
     const form = new FormData()
     form.set('model', model)
     form.set('prompt', 'x')
-    form.set('url', FAR)
+    form.set(field, FAR)
     form.set(file, new Blob([Buffer.alloc(64)]), 'x.bin')
     const answer = await fetch(`http://127.0.0.1:${scene.gate.port}${path}`, {
       method: 'POST',
@@ -84,7 +87,7 @@ describe('an endpoint that is not open to what is elsewhere', () => {
       body: form,
     })
     expect(answer.status).toBe(403)
-    expect(await answer.text()).toContain('"url\\"')
+    expect(await answer.text()).toContain(`"${field.replace('[]', '')}\\"`)
     expect(closed.asked).toEqual([])
   })
 

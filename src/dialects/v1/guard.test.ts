@@ -53,6 +53,11 @@ describe('what a caller may not have fetched', () => {
     ['a prompt of the account', 'responses', { model: 'm', prompt: { id: 'pmpt_1' } }],
     ['an item', 'responses', { model: 'm', input: [{ type: 'item_reference', id: 'msg_1' }] }],
     ['an item of no type', 'responses', { model: 'm', input: [{ id: 'msg_1' }] }],
+    ['a mask', 'images', { model: 'm', prompt: 'x', mask_image: FAR }],
+    ['a picture to draw after', 'images', { model: 'm', prompt: 'x', reference_image: [FAR] }],
+    ['a picture whose address begins far in', 'images', { model: 'm', prompt: 'x', image: `${' '.repeat(300)}${FAR}` }],
+    ['a picture whose address begins just within', 'images', { model: 'm', prompt: 'x', image: `${' '.repeat(253)}${FAR}` }],
+    ['a picture whose address is broken over lines', 'images', { model: 'm', prompt: 'x', image: 'ht\ntp://10.0.0.1/' }],
     ['a source', 'messages', source({ type: 'url', url: FAR })],
     ['a source that is a file', 'messages', source({ type: 'file', file_id: 'file_1' })],
     ['a picture in what a tool gave', 'messages', said({ type: 'tool_result', content: [{ type: 'image', source: { url: FAR } }] })],
@@ -126,6 +131,7 @@ describe('what passes', () => {
     ['a picture', 'chat', said({ type: 'text', text: FAR }, { type: 'image_url', image_url: { url: NEAR, detail: 'low' } })],
     ['a sound', 'chat', said({ type: 'input_audio', input_audio: { data: '//uQxAAA', format: 'mp3' } })],
     ['a file', 'chat', said({ type: 'file', file: { filename: 'x.pdf', file_data: 'data:application/pdf;base64,AA' } })],
+    ['a picture in lines', 'images', { model: 'm', prompt: 'x', image: `${'A'.repeat(76)}\r\n`.repeat(9) }],
     ['a picture to Ollama', 'chat', { model: 'm', messages: [{ role: 'user', content: 'x', images: ['/9j/4AAQ'] }] }],
     ['functions', 'chat', { model: 'm', tools: [{ type: 'function', function: fn }], tool_choice: 'auto' }],
     ['a schema', 'chat', { model: 'm', response_format: { type: 'json_schema', json_schema: { schema: { examples: [{ url: FAR }] } } } }],
@@ -219,6 +225,42 @@ describe('what passes', () => {
     ])
     for (const name of ['url', 'URL', 'file_url', 'image'])
       expect(() => refuseRemoteFields([[name, FAR]])).toThrow(expect.objectContaining({ code: 'POLICY_REFUSED' }))
+  })
+
+  it.each([
+    ['url[]', FAR],
+    ['url[]', '//10.0.0.1/x'],
+    ['URL[0]', '//10.0.0.1/x'],
+    ['x[url]', '//10.0.0.1/x'],
+    ['x.file_id', 'file-1'],
+    ['image[]', FAR],
+    ['image[]', 'file:/etc/passwd'],
+    ['mask_image', FAR],
+    ['reference_image', FAR],
+    ['mask_image', 's3:bucket'],
+    ['whatever', FAR],
+    ['whatever', ` \u0001ht\ntp:\t//169.254.169.254/`],
+    ['whatever', 'http:169.254.169.254'],
+    ['whatever', `["${FAR}"]`],
+    ['image', `${' '.repeat(1_000)}${FAR}`],
+  ])('the field %s of a form does not hold %j', (name, value) => {
+    expect(() => refuseRemoteFields([[name, value]])).toThrow(expect.objectContaining({ code: 'POLICY_REFUSED' }))
+  })
+
+  it.each([
+    ['prompt', `a gate like ${FAR}`],
+    ['negative_prompt', FAR],
+    ['user', 'https://issuer.example/grace'],
+    ['image[]', NEAR],
+    ['url[]', NEAR],
+    ['mask_image', 'data:image/svg+xml,<svg xmlns="http://www.w3.org/2000/svg"/>'],
+    ['size', '512x512'],
+    ['lora', 'ink:0.8'],
+    ['model', 'brush:12b'],
+    ['chunking_strategy', '{"type":"server_vad"}'],
+    ['timestamp_granularities[]', 'word'],
+  ])('the field %s of a form may hold %j', (name, value) => {
+    refuseRemoteFields([[name, value]])
   })
 })
 

@@ -23,9 +23,17 @@ export function refuseRemote({ bytes, keys }: Pick<ReadBody, 'bytes' | 'keys'>, 
   }
 }
 
-/** Fields of a form, which have no values within them. */
+/**
+ * Fields of a form. `url[]`, `image[0]` and `x[url]` are lists and members in a form, so each part of a name is judged; and because backends name such fields as
+ * they like, an address is refused in every field but those that a model reads or nobody looks into.
+ */
 export function refuseRemoteFields(fields: Iterable<readonly [name: string, value: string]>): void {
-  for (const [name, value] of fields) READER.text({ name: foldKey(name), within: '' }, value)
+  for (const [spelled, value] of fields) {
+    const name = foldKey(spelled)
+    const parts = name.split(PARTS_OF_NAME)
+    for (const part of parts) READER.text({ name: part, within: '' }, value)
+    if (!PROSE.has(parts[0] ?? '') && holdsAddress(value)) throw refusal('address', name)
+  }
 }
 
 type Kind = 'address' | 'search' | 'kept' | 'server' | 'tool' | 'route' | 'later'
@@ -87,9 +95,12 @@ const ANYWHERE: Readonly<Record<string, Kind>> = {
 }
 
 /** Where content is meant, and some backends take an address as well. */
-const CONTENT: ReadonlySet<string> = new Set(['image', 'images', 'video', 'videos', 'audio', 'ref_audio', 'file', 'file_data', 'data'])
+const CONTENT: ReadonlySet<string> = new Set(['image', 'images', 'video', 'videos', 'audio', 'mask', 'file', 'file_data', 'data'])
+/** `mask_image`, `reference_image`, `ref_audio`, and what the next one will be called. */
+const CONTENT_END = /_(?:image|video|audio|mask)s?$/
+const isContentName = (name: string): boolean => CONTENT.has(name) || CONTENT_END.test(name)
 /** `data` is also what a document says. */
-const isContent = ({ name, within }: Member): boolean => CONTENT.has(name) && (name !== 'data' || within === 'input_audio')
+const isContent = ({ name, within }: Member): boolean => isContentName(name) && (name !== 'data' || within === 'input_audio')
 const isAddressName = (name: string): boolean => /ur[li]s?$/.test(name)
 
 /** What a program wrote, or a schema of what it is to write: no backend looks into it for more than a model to read. */
@@ -121,7 +132,7 @@ const READER: NestedReader = {
     if (isToolName(member) && !TOOL_OF_CALLERS.test(head)) throw refusal('tool', `"${clip(head, LIMITS.nameCharsMax)}"`)
     if (head.startsWith('data:')) return
     if (isAddressName(name) && head !== '') throw refusal('address', name)
-    if (isContent(member) && SCHEME.test(head)) throw refusal('address', name)
+    if (isContent(member) && beginsAsAddress(head)) throw refusal('address', name)
   },
   object({ name }, names) {
     // A provider may know tools by another name than their type.
@@ -134,7 +145,34 @@ const isToolName = ({ name, within }: Member): boolean => name === 'tools' || (n
 const NAMED = ['name', 'function', 'custom'] as const
 /** All that those have which need no name. */
 const UNNAMED: ReadonlySet<string> = new Set(['type', 'display_width', 'display_height', 'environment'])
-const SCHEME = /^\s*[a-z][a-z0-9+.-]*:/i
+
+/** Those who read addresses take no notice of these, wherever they stand; so many of them in a beginning may push an address out of it. */
+const UNSEEN = /[\s\p{Cc}]+/gu
+const UNSEEN_MAX = 16
+const SCHEME = /^[a-z][a-z0-9+.-]*:/i
+
+function beginsAsAddress(head: string): boolean {
+  const bare = head.replace(UNSEEN, '')
+  return SCHEME.test(bare) || head.length - bare.length > UNSEEN_MAX
+}
+
+const PARTS_OF_NAME = /[[\].]+/
+/** Fields of forms that a model reads or that are told to nobody's fetcher; that of the model is written anew. */
+const PROSE: ReadonlySet<string> = new Set([
+  'model',
+  'prompt',
+  'negative_prompt',
+  'initial_prompt',
+  'instructions',
+  'hotwords',
+  'text',
+  'input',
+  'user',
+  'metadata',
+])
+/** Not a colon alone, as in `lora:0.8`. Anywhere, for a value may be a list. */
+const ADDRESS = /^(?:https?|ftps?|wss?|file|blob):|[a-z0-9+.-]:[\\/]/i
+const holdsAddress = (value: string): boolean => !value.startsWith('data:') && ADDRESS.test(value.replace(UNSEEN, ''))
 
 /** What is asked over /v1/responses: a list of items, each of which may be a reference to one that is kept. */
 const ITEMS: NestedReader = {
@@ -152,7 +190,7 @@ const ITEMS: NestedReader = {
 }
 
 const isSuspectName = (name: string): boolean =>
-  name === 'tools' || name === 'data' || CONTENT.has(name) || isAddressName(name) || own(ANYWHERE, name) !== undefined
+  name === 'tools' || name === 'data' || isContentName(name) || isAddressName(name) || own(ANYWHERE, name) !== undefined
 const isSuspectInItem = (name: string): boolean => name === 'id' || isSuspectName(name)
 
 /** Cheaper than to walk, for most bodies have nothing of the kind. */
