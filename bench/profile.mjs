@@ -1,4 +1,4 @@
-// Where the time of the gateway goes: `node bench/profile.mjs write|sync|streams [--seconds 8] [--rows 30] [--keep FILE]`.
+// Where the time of the gateway goes: `node bench/profile.mjs write|sync|streams|v1|v1-streams [--seconds 8] [--rows 30] [--keep FILE]`.
 // The gateway runs under --cpu-prof on its core with the load of the bench; the table shows functions by their own time, and files by theirs.
 import { copyFileSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { scratch } from './lib/cleanup.mjs'
 import { newKey, startGateway } from './lib/gateway.mjs'
 import { table } from './lib/report.mjs'
+import { startV1 } from './lib/v1.mjs'
 import { load, verify } from './lib/wrk.mjs'
 import { holdStreams, startTokenBackend } from './sections/streams.mjs'
 import { ANSWER, QUESTION, startSmallBackend } from './upstream/small.mjs'
@@ -19,29 +20,44 @@ const { values, positionals } = parseArgs({
   },
 })
 const [what = 'write'] = positionals
-if (!['write', 'sync', 'streams'].includes(what)) {
-  process.stderr.write('usage: node bench/profile.mjs write|sync|streams [--seconds 8] [--rows 30] [--keep FILE]\n')
+/** What is asked, how the ledger is synced, and whether the answer is a stream. */
+const KINDS = {
+  write: { start: startChat, sync: 'write' },
+  sync: { start: startChat, sync: 'sync' },
+  streams: { start: startChat, sync: 'sync', protocol: 'ollama' },
+  v1: { start: startFace, sync: 'write' },
+  'v1-streams': { start: startFace, sync: 'sync', protocol: 'openai' },
+}
+if (!Object.hasOwn(KINDS, what)) {
+  process.stderr.write(`usage: node bench/profile.mjs ${Object.keys(KINDS).join('|')} [--seconds 8] [--rows 30] [--keep FILE]\n`)
   process.exit(2)
 }
 
 const directory = scratch('profile')
-const file = await record(what, Number(values.seconds))
+const file = await record(KINDS[what], Number(values.seconds))
 if (values.keep !== undefined) copyFileSync(file, values.keep)
 show(JSON.parse(readFileSync(file, 'utf8')), Number(values.rows))
 process.exit(0)
 
-async function record(kind, seconds) {
-  const backend = kind === 'streams' ? await startTokenBackend() : await startSmallBackend()
-  const node = ['--cpu-prof', `--cpu-prof-dir=${directory}`, '--cpu-prof-interval', '200']
-  const running = await startGateway({ backend: backend.port, sync: kind === 'write' ? 'write' : 'sync', node })
-  const target = { running, path: '/chat/api/generate', headers: { 'x-api-key': await newKey(running) } }
-  if (kind === 'streams') await holdStreams(target, backend, { windowMs: seconds * 1_000, rampMs: 500 })
+async function startChat(backend, options) {
+  const running = await startGateway({ backend, ...options })
+  return { running, path: '/chat/api/generate', headers: { 'x-api-key': await newKey(running) } }
+}
+
+async function startFace(backend, options) {
+  return startV1('portcullis v1', backend, options)
+}
+
+async function record({ start, sync, protocol }, seconds) {
+  const backend = protocol === undefined ? await startSmallBackend() : await startTokenBackend()
+  const target = await start(backend.port, { sync, node: ['--cpu-prof', `--cpu-prof-dir=${directory}`, '--cpu-prof-interval', '200'] })
+  if (protocol !== undefined) await holdStreams(target, backend, { windowMs: seconds * 1_000, rampMs: 500, protocol })
   else {
     target.answerBytes = await verify(target, QUESTION, ANSWER)
     const { rps } = await load(target, { connections: 32, seconds, body: QUESTION, answerBytes: target.answerBytes })
     process.stdout.write(`${Math.round(rps)} requests a second under the profiler\n`)
   }
-  await running.stop()
+  await target.running.stop()
   await backend.stop()
   return mainThreadProfile()
 }

@@ -12,8 +12,8 @@ async function made(home, path, value) {
 }
 
 /** A gateway with one endpoint, one model at it, and a key with limits and an account. */
-export async function startV1(name, backend, { sync = 'write', home, env = {} } = {}) {
-  const running = await startGateway({ name, backend, sync, home, env: { DISCOVERY: 'off', ...env } })
+export async function startV1(name, backend, { sync = 'write', home, env = {}, node } = {}) {
+  const running = await startGateway({ name, backend, sync, home, env: { DISCOVERY: 'off', ...env }, node })
   return v1Target(running, await furnish(running.home, backend))
 }
 
