@@ -1,4 +1,4 @@
-export { checkpointOf, modelsBeside } from './a1111/policy.ts'
+export { checkpointOf, modelsBeside, refuseHiddenArguments } from './a1111/policy.ts'
 export { backendFault } from './fault.ts'
 export { listingOf } from './listing.ts'
 export { shownModels } from './ollama/lists.ts'

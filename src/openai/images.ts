@@ -8,11 +8,13 @@ import {
   passesThrough,
   passForm,
   passPlan,
+  type ReadBody,
+  refuseHiddenArguments,
   refuseRemote,
   refuseRemoteFields,
 } from '../dialects/index.ts'
 import { readInput, type Visit, wantForm } from '../gate/index.ts'
-import { readBody, type Share } from '../http/index.ts'
+import { parseFields, readBody, type Share } from '../http/index.ts'
 import { GatewayError, LIMITS } from '../kernel/index.ts'
 import { readV1 } from './body.ts'
 import { findImageModel } from './find-model.ts'
@@ -32,6 +34,7 @@ export function prepareImages({ models, clock, heartbeatMs }: FaceParts): Prepar
       protocol: 'images',
       planAt({ endpoint, upstream }, { options }) {
         if (passesThrough(endpoint.dialect)) {
+          if (!mayManage(visit)) refuseHiddenArguments(promptsOf(body))
           if (endpoint.remote === 'refuse') refuseRemote(body, 'images')
           const passing = {
             protocol: 'images',
@@ -56,6 +59,11 @@ export function prepareImages({ models, clock, heartbeatMs }: FaceParts): Prepar
   }
 }
 
+const PROMPTS: ReadonlySet<string> = new Set(['prompt', 'negative_prompt'])
+/** Of a long body they were not parsed. */
+const promptsOf = ({ bytes, keys }: ReadBody) => parseFields(bytes, keys, PROMPTS)
+const mayManage = ({ principal }: Visit): boolean => principal?.rights.has('manage:image') ?? false
+
 /** `POST /v1/images/edits`: a form with pictures, which a backend wants as base64, so it is read whole. */
 export function prepareEdits({ models, clock, heartbeatMs }: FaceParts): Prepare {
   return async (visit, room) => {
@@ -69,6 +77,7 @@ export function prepareEdits({ models, clock, heartbeatMs }: FaceParts): Prepare
       protocol: 'edits',
       planAt({ endpoint, upstream }, { options }) {
         if (passesThrough(endpoint.dialect)) {
+          if (!mayManage(visit)) refuseHiddenArguments(fields)
           if (endpoint.remote === 'refuse') refuseRemoteFields(form.fields)
           const plan = passForm({ protocol: 'edits', root: endpoint.apiRoot, fields: form.fields, upstream, name: model.name }, form.files)
           return countedPictures(plan, wanted)

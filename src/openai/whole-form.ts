@@ -9,7 +9,7 @@ export interface WholeForm {
 
 const FILES_MAX = 17 // sixteen pictures and a mask
 
-/** The parts of a form that is here in full; its files are views of it, not copies. One of `once` that is said twice is refused: which of them a backend would take is its own affair. */
+/** The parts of a form that is here in full; its files are views of it, not copies. One of `once` that is said twice, or as a file, is refused: which of them a backend would take is its own affair. */
 export function parseForm(bytes: Buffer, contentType: string, once: ReadonlySet<string>): Promise<WholeForm> {
   return new Promise((resolve, reject) => {
     const fields: FormField[] = []
@@ -24,6 +24,8 @@ export function parseForm(bytes: Buffer, contentType: string, once: ReadonlySet<
         fields.push([name, value])
       })
       .on('file', (name, stream, filename, _encoding, type) => {
+        // Some backends read a field whether it came as a file or not, and here nobody would have looked into it.
+        if (name !== undefined && once.has(name)) reject(invalidForm(`${name}: is a file here; send it as a field`))
         const chunks: Buffer[] = []
         stream.on('data', (chunk: Buffer) => chunks.push(chunk))
         stream.on('end', () => {

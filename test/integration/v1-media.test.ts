@@ -76,12 +76,47 @@ describe('how many pictures are asked for', () => {
     expect(one.asked).toHaveLength(0)
   })
 
-  it.each(['brush', 'known'])('costs what came of them (%s)', async (model) => {
+  it.each(['brush', 'known'])('costs what came of them, be it more than was asked for (%s)', async (model) => {
+    one.behave(json({ created: 1, data: ['A', 'B', 'C', 'D'].map((b64_json) => ({ b64_json })) }))
+    expect((await draw({ model, n: 1 })).status).toBe(200)
+    expect(await last()).toMatchObject({ units: { images: 4 }, cost_micro: 4 * MICRO })
+    one.forget()
     expect((await draw({ model, n: 3 })).status).toBe(200)
     expect(await last()).toMatchObject({ units: { images: 3 }, cost_micro: 3 * MICRO })
     one.behave(json({ created: 1, data: [{ b64_json: 'AAAA' }], usage: { input_tokens: 5, output_tokens: 50, total_tokens: 55 } }))
     expect((await draw({ model, n: 3 })).status).toBe(200)
     expect(await last()).toMatchObject({ units: { images: 1, tokens_out: 50 }, cost_micro: MICRO })
+  })
+})
+
+describe('arguments for stable-diffusion.cpp within a prompt', () => {
+  const HIDDEN = 'a gate <sd_cpp_extra_args>{"batch_count":8}</sd_cpp_extra_args>'
+
+  it.each(['prompt', 'negative_prompt'])('are refused in %s, however long the body is', async (field) => {
+    for (const padding of ['', 'A'.repeat(2 * 1024 * 1024)]) expect((await draw({ [field]: HIDDEN, padding })).status).toBe(403)
+    const parts: Parameters<typeof formBytes>[0] = [
+      ['model', 'brush'],
+      ['image', PNG],
+      ['prompt', field === 'prompt' ? HIDDEN : 'x'],
+    ]
+    expect((await form('/v1/images/edits', field === 'prompt' ? parts : [...parts, [field, HIDDEN]])).status).toBe(403)
+    expect(one.asked).toHaveLength(0)
+  })
+
+  it('are refused in a prompt that comes as a file', async () => {
+    const { status, text } = await form('/v1/images/edits', [
+      ['model', 'brush'],
+      ['image', PNG],
+      ['prompt', Buffer.from(HIDDEN)],
+    ])
+    expect([status, text]).toEqual([400, expect.stringContaining('prompt: is a file here')])
+    expect(one.asked).toHaveLength(0)
+  })
+
+  it('pass with the right to manage pictures', async () => {
+    const key = await scene.newKey({ rights: ['image', 'manage:image'] })
+    const { status } = await call(scene.gate.port, { path: '/v1/images/generations', key, body: { model: 'brush', prompt: HIDDEN } })
+    expect([status, one.asked.length]).toEqual([200, 1])
   })
 })
 

@@ -1,6 +1,6 @@
 import type { Plan, StreamReader, StreamReport } from '../plan.ts'
 
-/** Only the pictures that come are paid for, whatever was asked for: their answer is counted as it passes. */
+/** The pictures that come are paid for, be they fewer or more than were asked for: their answer is counted as it passes. */
 export function countedPictures(plan: Plan, wanted: number): Plan {
   const { reader, reshape } = plan
   return {
@@ -9,13 +9,13 @@ export function countedPictures(plan: Plan, wanted: number): Plan {
     ...(reader !== undefined && {
       reader(status: number, contentType: string) {
         const inner = reader(status, contentType)
-        return inner && new PicturesReader(inner, wanted)
+        return inner && new PicturesReader(inner)
       },
     }),
     ...(reshape !== undefined && {
       reshape(answer: Parameters<typeof reshape>[0]) {
         const made = reshape(answer)
-        const count = new Count(wanted)
+        const count = new Count()
         count.add(answer.body)
         return { ...made, units: { ...made.units, images: count.images } }
       },
@@ -28,14 +28,9 @@ const MARKS = ['"b64_json"', '"url"', '"image_generation.completed"', '"image_ed
 const MARK_BYTES_MAX = Math.max(...MARKS.map(({ length }) => length))
 
 class Count {
-  readonly #wanted: number
   readonly #found = MARKS.map(() => 0)
   /** The end of what has passed, where a mark may have begun. */
   #tail: Buffer = Buffer.alloc(0)
-
-  constructor(wanted: number) {
-    this.#wanted = wanted
-  }
 
   add(chunk: Buffer): void {
     const seam = Buffer.concat([this.#tail, chunk.subarray(0, MARK_BYTES_MAX - 1)])
@@ -48,8 +43,7 @@ class Count {
 
   get images(): number {
     const [base64 = 0, url = 0, made = 0, changed = 0] = this.#found
-    if (made + changed > 0) return made + changed
-    return Math.min(Math.max(base64, url), this.#wanted)
+    return made + changed > 0 ? made + changed : Math.max(base64, url)
   }
 }
 
@@ -61,11 +55,10 @@ function occurrences(bytes: Buffer, mark: Buffer, counts: (at: number) => boolea
 
 class PicturesReader implements StreamReader {
   readonly #inner: StreamReader
-  readonly #count: Count
+  readonly #count = new Count()
 
-  constructor(inner: StreamReader, wanted: number) {
+  constructor(inner: StreamReader) {
     this.#inner = inner
-    this.#count = new Count(wanted)
   }
 
   get atBoundary(): boolean {
