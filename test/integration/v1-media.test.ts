@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type StandIns, startStandIns } from '../../src/demo/index.ts'
 import { call } from '../support/caller.ts'
-import { delayed, json } from '../support/hostile.ts'
+import { delayed, json, stream } from '../support/hostile.ts'
 import { ask, FORM_TYPE, formBytes, toneWav } from '../support/media.ts'
 import { type OpenaiBackend, PNG, sse } from '../support/openai-backend.ts'
 import { openV1Scene, type V1Scene } from '../support/v1-scene.ts'
@@ -28,6 +28,8 @@ beforeAll(async () => {
       { endpoint: 'a1111', upstream: null },
     ],
   })
+  await scene.model('by-request', ['one'], { capability: 'image', unit: 'request', price_out: MICRO })
+  await scene.model('voice', ['one'], { capability: 'speech', unit: 'character', price_in: MICRO })
   await scene.model('ears', ['one'], { capability: 'transcription' })
   await scene.model('whole', [], { capability: 'transcription', endpoints: [{ endpoint: 'asr', upstream: null }] })
 })
@@ -117,6 +119,36 @@ describe('arguments for stable-diffusion.cpp within a prompt', () => {
     const key = await scene.newKey({ rights: ['image', 'manage:image'] })
     const { status } = await call(scene.gate.port, { path: '/v1/images/generations', key, body: { model: 'brush', prompt: HIDDEN } })
     expect([status, one.asked.length]).toEqual([200, 1])
+  })
+})
+
+describe('nothing is paid where no answer came', () => {
+  const failed = json({ error: { message: 'out of memory' } })
+  const say = () =>
+    call(scene.gate.port, { path: '/v1/audio/speech', key: scene.key, body: { model: 'voice', input: 'hello', voice: 'x' } })
+
+  it('for a sound whose backend dies after its head', async () => {
+    one.behave(stream('audio/mpeg', [], { end: 'fin' }))
+    await say()
+    expect(await last()).toMatchObject({ ended: 'upstream_died', bytes_out: 0 })
+    expect((await last())?.cost_micro ?? 0).toBe(0)
+    one.forget()
+    expect((await say()).status).toBe(200)
+    expect((await last())?.cost_micro).toBeGreaterThan(0)
+  })
+
+  it.each([
+    ['an error with status 200', failed],
+    ['an error within a stream', sse([{ error: { message: 'out of memory' } }])],
+    ['a stream that ends at once', sse([])],
+  ])('for pictures, where %s came', async (_what, behaviour) => {
+    one.behave(behaviour)
+    await draw({ model: 'by-request' })
+    expect(await last()).toMatchObject({ ended: 'upstream_died' })
+    expect((await last())?.cost_micro ?? 0).toBe(0)
+    one.forget()
+    expect((await draw({ model: 'by-request' })).status).toBe(200)
+    expect(await last()).toMatchObject({ cost_micro: MICRO })
   })
 })
 

@@ -80,6 +80,8 @@ class PicturesReader implements StreamReader {
 
   report(): StreamReport {
     const report = this.#inner.report()
+    // Counts say that there was an answer, be it one without a picture.
+    if (this.#count.images === 0 && (report.failed || !report.finished)) return report
     return { ...report, units: { ...report.units, images: this.#count.images } }
   }
 }

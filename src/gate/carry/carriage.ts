@@ -285,7 +285,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
       status: this.#caller.kept ? KEPT_STATUS : sent ? this.#status : unsent && error !== null ? error.status : 0,
       bytesOut: this.#caller.bytesOut,
       firstByteMs: this.#firstByteMs >= 0 ? this.#firstByteMs : undefined,
-      served: this.#isGood && (sent || this.#alone) && !failedAtOnce(ended, this.#report),
+      served: this.#isGood && (sent || this.#alone) && !failedAtOnce(ended, this.#alone || this.#caller.bytesOut > 0, this.#report),
       units: this.#used?.units ?? this.#report?.units ?? (sent ? this.#plan.units : undefined),
       estimated: this.#used?.estimated ?? this.#report?.estimated,
       error: error ?? undefined,

@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { expect, it } from 'vitest'
 import { freePort } from '../../../test/support/free-port.ts'
-import { upstreamFault } from './faults.ts'
+import { failedAtOnce, upstreamFault } from './faults.ts'
 
 const failed = (code: string, syscall?: string): Error =>
   Object.assign(new Error(`${syscall ?? ''} ${code}`), { code, ...(syscall && { syscall }) })
@@ -22,4 +22,16 @@ it('only a connection that never stood is one on which nothing can have been don
     'UPSTREAM_DIED',
   )
   expect(upstreamFault(new AggregateError([]), 'chat').code).toBe('UPSTREAM_DIED')
+})
+
+it.each([
+  ['a sound that died before its first byte', ['upstream_died', false, undefined], true],
+  ['a sound that died later', ['upstream_died', true, undefined], false],
+  ['a stream that had begun in vain', ['upstream_died', true, { finished: false, failed: false }], true],
+  ['a stream of which something was read', ['upstream_died', true, { finished: false, failed: false, units: { tokens_out: 1 } }], false],
+  ['counts that nobody was told', ['upstream_died', false, { finished: false, failed: false, units: { tokens_in: 1 } }], true],
+  ['an error with status 200', ['upstream_died', true, { finished: true, failed: true }], true],
+  ['a caller who left', ['client_closed', false, { finished: false, failed: false }], false],
+] as const)('nothing is paid for what failed at once, as %s', (_what, [ended, passed, report], failed) => {
+  expect(failedAtOnce(ended, passed, report)).toBe(failed)
 })

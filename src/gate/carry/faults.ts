@@ -94,6 +94,12 @@ function deadlineFault(backend: string, what: string, waitedMs: number): Gateway
   return new GatewayError('UPSTREAM_TIMEOUT', { detail, reason: `no ${what} in ${Math.round(waitedMs / 1_000)} s` })
 }
 
-/** An error with status 200, or the backend's end, and nothing before it that was of use. Whoever leaves by himself had the work of his prompt done. */
-export const failedAtOnce = (ended: Ending, report: StreamReport | undefined): boolean =>
-  report !== undefined && report.units === undefined && (report.failed || (ended === 'upstream_died' && !report.finished))
+/**
+ * The backend's end before anything was `passed` on, or an error with status 200 or an end with nothing before it that was of use. Whoever leaves by himself
+ * had the work of his prompt done.
+ */
+export function failedAtOnce(ended: Ending, passed: boolean, report: StreamReport | undefined): boolean {
+  const died = ended === 'upstream_died'
+  if (died && !passed) return true
+  return report !== undefined && report.units === undefined && (report.failed || (died && !report.finished))
+}
