@@ -24,9 +24,16 @@ describe('the tokens of an answer, before there is one', () => {
     ['one prompt is a list of numbers', { prompt: [1, 2, 3], max_tokens: 10 }, 10],
     ['prompts are lists of numbers', { prompt: [[1, 2], [3]], max_tokens: 10 }, 20],
     ['numbers are absurd', { max_tokens: 1e300, n: 1e300 }, LIMITS.requestTokensMax],
-    ['numbers are none', { max_tokens: '10', n: null }, LIMITS.tokensOutGuess],
+    ['numbers are none', { max_tokens: null, n: null, best_of: null }, LIMITS.tokensOutGuess],
   ])('are expected where %s', (_what, body, tokens) => {
     expect(most(body).tokens_out).toBe(tokens)
+  })
+
+  it.each(['n', 'best_of', 'max_tokens', 'max_completion_tokens', 'max_output_tokens'])('are not guessed where %s is no number', (name) => {
+    for (const kind of ['chat', 'completions', 'responses', 'messages'] as const)
+      for (const value of ['64', '', true, [64], {}])
+        expect(() => most({ [name]: value }, kind)).toThrow(expect.objectContaining({ code: 'BODY_INVALID', hints: { param: name } }))
+    expect(most({ prompt: 'x', [name]: '64' }, 'generates').tokens_out).toBe(LIMITS.tokensOutGuess)
   })
 
   it.each([

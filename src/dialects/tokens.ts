@@ -1,6 +1,6 @@
 import type { Units } from '../contract/index.ts'
 import { afterString, type TopLevelKey } from '../http/index.ts'
-import { LIMITS } from '../kernel/index.ts'
+import { GatewayError, LIMITS } from '../kernel/index.ts'
 
 /** A JSON body that was read and judged. */
 export interface ReadBody {
@@ -52,10 +52,22 @@ const OPEN_LIST = 0x5b
  * the good ones take seconds for one long word, and each model has its own. docs/limits.md says how far off this is.
  */
 export function expectedTokens(body: ReadBody, kind: Writes | 'embeds'): { least: Units; most: Units } {
+  if (kind !== 'embeds' && kind !== 'generates') wantNumbers(body.fields)
   let tokensIn = 0
   for (const { name, start, end } of body.keys) if (READ.has(name)) tokensIn += tokensOfSpan(body.bytes, name, start, end)
   const least = { tokens_in: Math.ceil(tokensIn) }
   return { least, most: kind === 'embeds' ? least : { ...least, tokens_out: tokensOut(body, kind) } }
+}
+
+/** What says how much is to be written. Many backends read `"64"` as 64, and whoever reserves for it must not read less. */
+const NUMBERS = ['n', 'best_of', 'max_tokens', NEW_BOUND, 'max_output_tokens'] as const
+
+function wantNumbers(fields: ReadBody['fields']): void {
+  for (const name of NUMBERS) {
+    const value = fields[name]
+    if (value !== undefined && value !== null && typeof value !== 'number')
+      throw new GatewayError('BODY_INVALID', { detail: `"${name}" must be a number`, hints: { param: name } })
+  }
 }
 
 /** What bounds an answer, times the answers that are asked for, one for each prompt of a list. */

@@ -62,6 +62,17 @@ describe('a user who is billed', () => {
     expect(one.asked.length).toBe(1)
   })
 
+  it('is told which number is none, before anything is reserved for it', async () => {
+    await bill(100 * MICRO)
+    const key = await scene.newKey({ user: 'grace' })
+    for (const over of [{ n: '64' }, { max_tokens: '100000' }, { max_completion_tokens: true }]) {
+      const { status, body } = await scene.chat(over, key)
+      expect([status, JSON.parse(body)]).toMatchObject([400, { error: { param: Object.keys(over)[0] } }])
+    }
+    expect((await scene.chat({ n: null, max_tokens: null }, key)).status).toBe(200)
+    expect(one.asked).toHaveLength(1)
+  })
+
   it('pays for what a stream had sent when its caller left', async () => {
     await bill(100 * MICRO)
     const key = await scene.newKey({ user: 'grace' })
