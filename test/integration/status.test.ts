@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -41,6 +41,27 @@ describe('portcullis status, of a gateway that listens', () => {
       Promise.all([asking.stdout, asking.stderr].map((one) => (one ? text(one) : ''))),
     ])
     expect([status, said]).toEqual([0, [expect.stringMatching(/^portcullis \S+, .*ready, .* 0 in flight/), '']])
+  })
+})
+
+describe('GET /status', () => {
+  it('has the fields that docs/services.md names, and no others', async () => {
+    const gate = await startTestGateway({ CHAT_ENABLED: 'true' })
+    await gate.gateway.house.models.manage.endpoints.create({ name: 'gpu2', url: 'http://127.0.0.1:9/v1', dialect: 'openai' })
+    const status = JSON.parse((await call(gate.port, { path: '/status' })).body)
+    await gate.stop()
+    const page = readFileSync(new URL('../../docs/services.md', import.meta.url), 'utf8')
+    const section = page.split('### What `/status` says\n')[1]?.split(/^## /m)[0] ?? ''
+    const documented = [...section.matchAll(/^\| (`[^|]+`) \|/gm)].flatMap(([, cell = '']) => cell.match(/\w+/g) ?? [])
+    const [[backend], [endpoint]] = [status.backends, status.endpoints]
+    expect([backend.service, endpoint.endpoint]).toEqual(['chat', 'gpu2'])
+    const { service, ...ofBackend } = backend
+    const { endpoint: name, active, priority, breaker, ...ofEndpoint } = endpoint
+    expect(Object.keys(ofEndpoint)).toEqual(Object.keys(ofBackend))
+    expect([active, priority, breaker]).toEqual([true, 0, 'closed'])
+    expect([...new Set(documented)].sort()).toEqual([...new Set([...Object.keys(status), ...Object.keys(ofBackend)])].sort())
+    for (const field of ['service', 'endpoint', 'active', 'priority', 'breaker', ...Object.keys(status.accounts)])
+      expect(section).toContain(`\`${field}\``)
   })
 })
 
