@@ -12,6 +12,7 @@ export {
   formEndedEarly,
   formParser,
   invalidForm,
+  namelessPart,
   readInput,
   refuseKeyInUrl,
   type Spool,

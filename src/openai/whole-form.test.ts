@@ -28,6 +28,17 @@ describe('a form that is read whole', () => {
     for (const { bytes } of files) expect(bytes.buffer).toBe(FORM.buffer)
   })
 
+  it.each(['form-data', 'form-data; name=""', 'form-data; filename="x.png"'])(
+    'is refused where a part has no name (%s)',
+    async (disposition) => {
+      const nameless = Buffer.from(`--${BOUNDARY}\r\nContent-Disposition: ${disposition}\r\n\r\nx\r\n--${BOUNDARY}--\r\n`)
+      await expect(parseForm(nameless, TYPE, new Set())).rejects.toMatchObject({
+        code: 'BODY_INVALID',
+        detail: expect.stringContaining('no name'),
+      })
+    },
+  )
+
   it('goes on as a form that is put together while it is sent', async () => {
     const { files, fields } = await parseForm(FORM, TYPE, new Set())
     const { request } = passForm({ protocol: 'edits', root: '/v1', fields, upstream: 'm', name: 'n' }, files)

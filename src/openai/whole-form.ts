@@ -1,5 +1,5 @@
 import type { FormField, FormFilePart } from '../dialects/index.ts'
-import { cleanName, cleanType, formEndedEarly, formParser, invalidForm, tooLongField, tooManyParts } from '../gate/index.ts'
+import { cleanName, cleanType, formEndedEarly, formParser, invalidForm, namelessPart, tooLongField, tooManyParts } from '../gate/index.ts'
 import { clip, LIMITS } from '../kernel/index.ts'
 
 export interface WholeForm {
@@ -17,15 +17,18 @@ export function parseForm(bytes: Buffer, contentType: string, once: ReadonlySet<
     const said = new Set<string>()
     const parser = formParser(contentType, { files: FILES_MAX })
     parser
-      .on('field', (name, value, _nameCut, valueCut) => {
+      .on('field', (spelled: string | undefined, value, _nameCut, valueCut) => {
+        const name = spelled ?? '' // the parser's types know of no part without one
+        if (name === '') reject(namelessPart())
         if (valueCut) reject(tooLongField(clip(name, LIMITS.nameCharsMax)))
         if (once.has(name) && said.has(name)) reject(invalidForm(`${name}: is said twice`))
         said.add(name)
         fields.push([name, value])
       })
       .on('file', (name, stream, filename, _encoding, type) => {
+        if (name === undefined || name === '') reject(namelessPart())
         // Some backends read a field whether it came as a file or not, and here nobody would have looked into it.
-        if (name !== undefined && once.has(name)) reject(invalidForm(`${name}: is a file here; send it as a field`))
+        else if (once.has(name)) reject(invalidForm(`${name}: is a file here; send it as a field`))
         const chunks: Buffer[] = []
         stream.on('data', (chunk: Buffer) => chunks.push(chunk))
         stream.on('end', () => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type StandIns, startStandIns } from '../../src/demo/index.ts'
 import { call } from '../support/caller.ts'
 import { delayed, json, stream } from '../support/hostile.ts'
-import { ask, FORM_TYPE, formBytes, toneWav } from '../support/media.ts'
+import { ask, FORM_BOUNDARY, FORM_TYPE, formBytes, toneWav } from '../support/media.ts'
 import { type OpenaiBackend, PNG, sse } from '../support/openai-backend.ts'
 import { openV1Scene, type V1Scene } from '../support/v1-scene.ts'
 
@@ -89,6 +89,23 @@ describe('how many pictures are asked for', () => {
     expect((await draw({ model, n: 3 })).status).toBe(200)
     expect(await last()).toMatchObject({ units: { images: 1, tokens_out: 50 }, cost_micro: MICRO })
   })
+})
+
+it.each([
+  ['/v1/images/edits', 'brush'],
+  ['/v1/audio/transcriptions', 'ears'],
+])('a part without a name is the caller’s mistake, over %s', async (path, model) => {
+  const nameless = Buffer.from(`--${FORM_BOUNDARY}\r\nContent-Disposition: form-data\r\n\r\nx\r\n`)
+  const body = Buffer.concat([
+    nameless,
+    formBytes([
+      ['model', model],
+      ['prompt', 'x'],
+      ['image', PNG],
+    ]),
+  ])
+  const { status, text } = await ask(scene.gate.port, { path, key: scene.key, body, headers: { 'content-type': FORM_TYPE } })
+  expect([status, text]).toEqual([400, expect.stringContaining('has no name')])
 })
 
 describe('arguments for stable-diffusion.cpp within a prompt', () => {

@@ -29,6 +29,7 @@ export function formParser(contentType: string, { fields, files, ...rest }: Form
 
 export const invalidForm = (detail: string, reason: string = detail): GatewayError => new GatewayError('BODY_INVALID', { detail, reason })
 export const tooManyParts = (): GatewayError => invalidForm('There are more parts in this form than it can have')
+export const namelessPart = (): GatewayError => invalidForm('A part of this form has no name')
 export const formEndedEarly = (): GatewayError =>
   new GatewayError('BODY_INCOMPLETE', { detail: 'The form ended before its last boundary', reason: 'a form without its last boundary' })
 export const tooLongField = (name: string): GatewayError => invalidForm(`${name}: is longer than ${LIMITS.formFieldBytesMax} bytes`)

@@ -159,6 +159,13 @@ describe('a form', () => {
     form.abandon()
   })
 
+  it.each([true, undefined])('is refused where a field has no name', async (keepsOthers) => {
+    const nameless = `--${BOUNDARY}\r\nContent-Disposition: form-data\r\n\r\nx\r\n`
+    const rules = { ...RULES, optionsKnown: false, ...(keepsOthers && { keepsOthers }) }
+    const form = new FormReader(Readable.from([Buffer.from(nameless), formOf([file('x')])]), TYPE, rules)
+    expect(await form.over).toMatchObject({ code: 'BODY_INVALID', detail: 'A part of this form has no name' })
+  })
+
   it('keeps of a file name what a backend needs', async () => {
     const names = async (filename: string) => {
       const form = new FormReader(Readable.from([formOf([file('x', { filename })])]), TYPE, { ...RULES, optionsKnown: true })

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { BusboyFileStream, BusboyInstance } from '@fastify/busboy'
 import { clip, GatewayError, LIMITS } from '../../kernel/index.ts'
-import { cleanName, cleanType, formEndedEarly, formParser, invalidForm, tooLongField, tooManyParts } from './form-parts.ts'
+import { cleanName, cleanType, formEndedEarly, formParser, invalidForm, namelessPart, tooLongField, tooManyParts } from './form-parts.ts'
 import { UNKNOWN_FIELD, unknownField } from './input.ts'
 import { Options } from './options.ts'
 
@@ -121,6 +121,7 @@ export class FormReader {
   }
 
   #wrongField(spelled: string, value: string, cut: boolean): GatewayError | null {
+    if (spelled === '') return namelessPart()
     const { fileParts, options, keepsOthers } = this.#rules
     const name = Object.hasOwn(options, spelled) ? options[spelled] : undefined
     if (name === undefined && keepsOthers && OTHER_NAME.test(spelled) && !cut) {
