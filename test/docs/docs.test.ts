@@ -6,7 +6,8 @@ import { parse } from 'yaml'
 import { BUILTIN } from '../../src/catalog/index.ts'
 import { SETTINGS, serviceSettings } from '../../src/config/settings.ts'
 import { loadConfig } from '../../src/config.ts'
-import { ERRORS } from '../../src/kernel/index.ts'
+import { errorAnswer } from '../../src/http/index.ts'
+import { ERRORS, type ErrorCode, GatewayError, LIMITS } from '../../src/kernel/index.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8')
@@ -69,6 +70,52 @@ describe('docs', () => {
     expect(headings.map(([, code]) => code).sort()).toEqual(Object.keys(ERRORS).sort())
     for (const [, code = '', status] of headings)
       expect({ code, status: Number(status) }).toEqual({ code, status: ERRORS[code as keyof typeof ERRORS].status })
+  })
+
+  it('says what /v1 calls each of them', () => {
+    const section = read('docs/errors.md').split('## What `/v1` calls them\n')[1]?.split(/^## /m)[0] ?? ''
+    const named = new Map(
+      [...section.matchAll(/^\| (`[A-Z_`, ]+`) \| `([a-z_]+)` \|$/gm)].flatMap(([, ours = '', theirs = '']) =>
+        [...ours.matchAll(/[A-Z_]+/g)].map(([code]) => [code, theirs] as const),
+      ),
+    )
+    const types = new Map(
+      [...section.matchAll(/^\| (?:others from )?(\d{3}) \| `(\w+)` \| `(\w+)` \|$/gm)].map(([, status, ...both]) => [
+        Number(status),
+        both,
+      ]),
+    )
+    expect([named.size, types.size]).toEqual([8, 9])
+    for (const code of Object.keys(ERRORS) as ErrorCode[]) {
+      // the registry's own keys
+      const error = new GatewayError(code)
+      const told = (shape: 'openai' | 'anthropic') =>
+        (JSON.parse(errorAnswer(error, shape, 'req_1').body) as { error: { code?: string; type: string } }).error // our own shapes
+      expect([code, told('openai').code]).toEqual([code, named.get(code) ?? code.toLowerCase()])
+      expect([code, told('openai').type, told('anthropic').type]).toEqual([
+        code,
+        ...(types.get(error.status) ?? types.get(error.status < 500 ? 400 : 500) ?? []),
+      ])
+    }
+  })
+
+  it('says by which bounds a request finds its endpoint', () => {
+    const section = read('docs/models.md').split('## How a request finds its endpoint\n')[1]?.split(/^## /m)[0] ?? ''
+    const minutes = (ms: number) => ms / 60_000
+    const { breakerFailures, breakerOpenMs, breakerOpenMsMax, probeEveryMs, queueWaitMsMax, queueLengthMax, connectMsMax } = LIMITS
+    for (const words of [
+      `asked every ${probeEveryMs / 1_000} s`,
+      `opens after ${breakerFailures} requests in a row`,
+      `for ${breakerOpenMs / 1_000} s, then one request`,
+      `${minutes(breakerOpenMsMax)} minutes at most`,
+      `for at most ${minutes(queueWaitMsMax)} minutes and among at most ${queueLengthMax}`,
+      `${connectMsMax / 1_000} s for the connection`,
+      `for the first byte ${minutes(LIMITS.chatFirstByteMsMax)} minutes with \`openai\`, \`ollama\` and \`anthropic\``,
+      `${minutes(LIMITS.imageFirstByteMsMax)} with \`a1111\`, \`asr\` and \`whispercpp\`, ${minutes(LIMITS.speechFirstByteMsMax)} with \`speak\``,
+      `${minutes(LIMITS.idleMsMax)} minutes between two bytes`,
+    ])
+      expect(section).toContain(words)
+    expect([LIMITS.whisperFirstByteMsMax, LIMITS.totalMsMax]).toEqual([LIMITS.imageFirstByteMsMax, 3_600_000])
   })
 
   it('documents every setting with its variable and its default, and none that is gone', () => {
