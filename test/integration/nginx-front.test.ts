@@ -89,10 +89,23 @@ describe.skipIf(reason)(named('nginx, configured as docs/deploying.md says', rea
   }
 
   test('turns away who brings no key, with the same exceptions as Caddy', async () => {
-    for (const target of ['/chat', '/v1/models', '/admin', '/health/x', '/chat/health'])
+    for (const target of [
+      '/chat',
+      '/v1/models',
+      '/admin',
+      '/health/x',
+      '/chat/health',
+      '/v1/audio/voices/x',
+      '/v1/audio/speech',
+      '/x/v1/audio/voices',
+    ])
       expect(await ask(target)).toMatchObject({ status: 401, body: '401 Unauthorized - API Key Required', seen: undefined })
     for (const target of ['/', '/health', '/ready', '/console', '/console/a.js', '/admin/api/keys'])
       expect((await ask(target)).status).toBe(200)
+    for (const target of ['/v1/audio/voices', '/v1/audio/models']) {
+      for (const method of ['GET', 'HEAD']) expect((await ask(target, [], method)).status).toBe(200)
+      for (const method of ['POST', 'DELETE']) expect((await ask(target, [], method)).status).toBe(401)
+    }
     expect((await ask('/chat', [], 'OPTIONS')).status).toBe(200)
     expect((await ask('/chat', ['X-API-Key: k'])).status).toBe(200)
     expect((await ask('/chat', ['Authorization: Bearer k'])).status).toBe(200)

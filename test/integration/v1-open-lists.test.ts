@@ -34,6 +34,7 @@ describe('the lists of what speaks', () => {
     const ask = async (path: string, method = 'GET') => {
       const { status, headers, body, complete } = await call(port, { path, method })
       expect([status, complete, headers['content-type']]).toEqual([200, true, 'application/json'])
+      expect(headers['x-request-id']).toMatch(/^req_/)
       return { body, bytes: Number(headers['content-length']) }
     }
     gateway.house.models.setListed('builtin:tts', many(10_000))

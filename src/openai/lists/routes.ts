@@ -31,7 +31,9 @@ export function mountOpenLists(app: Hono<GateEnv>, parts: ListParts, sent: Respo
         path,
         openRoute(async (c) => {
           const body = await list(parts, null)
-          c.env.outgoing.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length }).end(body)
+          const { incoming, outgoing } = c.env
+          const headers = { 'content-type': 'application/json', 'content-length': body.length, 'x-request-id': envelopeOf(incoming).id }
+          outgoing.writeHead(200, headers).end(body)
           return sent
         }),
       )
