@@ -28,7 +28,7 @@ export function prepareText(protocol: TextProtocol, { models, heartbeatMs }: Fac
         if (endpoint.remote === 'refuse') refuseRemote(body, protocol)
         return passPlan({ protocol, endpoint, mayManage, body, upstream, name: model.name, options, headers })
       },
-      life: stream === true ? lifeOf(protocol, heartbeatMs, visit.envelope.id) : null,
+      life: stream === true && protocol !== 'embeddings' ? lifeOf(protocol, heartbeatMs, visit.envelope.id) : null,
     }
   }
 }

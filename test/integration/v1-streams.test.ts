@@ -22,6 +22,7 @@ beforeAll(async () => {
   await endpoints.create({ name: 'patient', url: one.baseUrl, dialect: 'openai', abort: 'drain' })
   await scene.model('m', ['one', 'other'])
   await scene.model('prose', ['letters'])
+  await scene.model('vectors', ['one'], { capability: 'embedding' })
   await scene.model('whole', ['patient'], { price_in: 1_000_000, price_out: 2_000_000, unit: 'token' })
 })
 afterAll(async () => {
@@ -75,6 +76,16 @@ describe('a stream whose backend is silent', () => {
     const { body } = await messages()
     expect(body.startsWith('event: ping\ndata: {"type":"ping"}\n\n')).toBe(true)
     expect(body).toContain('event: message_stop')
+  })
+
+  it('is no stream where vectors are asked for, whatever was said', async () => {
+    one.behave(delayed(700, json({ data: [{ embedding: [1] }], usage: { prompt_tokens: 1, total_tokens: 1 } })))
+    const { status, headers, body } = await call(scene.gate.port, {
+      path: '/v1/embeddings',
+      key: scene.key,
+      body: { model: 'vectors', input: 'x', stream: true },
+    })
+    expect([status, headers['content-type'], JSON.parse(body)]).toMatchObject([200, 'application/json', { data: [{ embedding: [1] }] }])
   })
 
   it('is told of an error within the stream, once it was told that it lives', async () => {
