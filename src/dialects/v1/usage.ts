@@ -87,10 +87,12 @@ export function unitsIn(bytes: Buffer): Units | null {
 /** Each protocol has names of its own for the two counts. */
 export function unitsOfUsage(usage: Readonly<Record<string, unknown>>): Units | null {
   const units: Units = {}
-  const tokensIn = countOf(usage.prompt_tokens) ?? countOf(usage.input_tokens)
+  const prompt = countOf(usage.prompt_tokens)
+  const tokensIn = prompt ?? countOf(usage.input_tokens)
   const tokensOut = countOf(usage.completion_tokens) ?? countOf(usage.output_tokens)
-  // Anthropic counts what it read from a cache, or wrote into one, beside the input.
-  const cached = (countOf(usage.cache_read_input_tokens) ?? 0) + (countOf(usage.cache_creation_input_tokens) ?? 0)
+  // Anthropic counts what it read from a cache, or wrote into one, beside the input. Proxies say the same under OpenAI's names, and have it in them.
+  const cached =
+    prompt !== undefined ? 0 : (countOf(usage.cache_read_input_tokens) ?? 0) + (countOf(usage.cache_creation_input_tokens) ?? 0)
   if (tokensIn !== undefined) units.tokens_in = tokensIn + cached
   if (tokensOut !== undefined) units.tokens_out = tokensOut
   if (usage.type === 'duration' && typeof usage.seconds === 'number') units.seconds = usage.seconds
