@@ -72,7 +72,8 @@ export class Breaker {
     const trial = this.#trialRuns
     this.#trialRuns = false
     const counted = this.#severalCallers ? this.#failures : this.#unreachable
-    if (!trial && counted < LIMITS.breakerFailures) return
+    // Many may have been on their way when it opened, and fail after that all at once: they tell nothing new.
+    if (!trial && (this.#openMs > 0 || counted < LIMITS.breakerFailures)) return
     this.#openMs = Math.min(this.#openMs === 0 ? LIMITS.breakerOpenMs : this.#openMs * 2, LIMITS.breakerOpenMsMax)
     this.#openUntilMs = this.#clock.monoMs() + this.#openMs
   }
