@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { LIMITS } from '../kernel/index.ts'
 import { type BackendQueue, createQueue, type Release } from './queue.ts'
 
@@ -36,6 +36,8 @@ function visitors(queue: BackendQueue) {
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe('the queue of a backend', () => {
+  afterEach(() => void vi.useRealTimers())
+
   it('gives places to keys in turn, and to the jobs of one key in the order they came', async () => {
     const { come, end, served } = visitors(createQueue('image', 1))
     for (let n = 1; n <= 5; n += 1) come('flood', `${n}`)
@@ -84,6 +86,35 @@ describe('the queue of a backend', () => {
     leaving.abort()
     await expect(waits).rejects.toMatchObject({ code: 'BODY_INCOMPLETE' })
     expect([queue.inFlight, queue.waiting]).toEqual([1, 0])
+  })
+
+  it('turns away whoever has waited too long, and no sooner', async () => {
+    vi.useFakeTimers()
+    const queue = createQueue('image', 1)
+    const first = await queue.enter('a', signal)
+    let told: unknown = null
+    queue.enter('b', signal).catch((error: unknown) => {
+      told = error
+    })
+    await vi.advanceTimersByTimeAsync(LIMITS.queueWaitMsMax - 1)
+    expect([told, queue.waiting]).toEqual([null, 1])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(told).toMatchObject({ code: 'QUEUE_FULL', status: 429, reason: 'waited too long' })
+    expect([queue.inFlight, queue.waiting]).toEqual([1, 0])
+    first()
+    expect(queue.inFlight).toBe(0)
+  })
+
+  it('does not turn away one that had its turn in time', async () => {
+    vi.useFakeTimers()
+    const queue = createQueue('image', 1)
+    const first = await queue.enter('a', signal)
+    const waits = queue.enter('b', signal)
+    first()
+    const second = await waits
+    expect(vi.getTimerCount()).toBe(0)
+    second()
+    expect([queue.inFlight, queue.waiting]).toEqual([0, 0])
   })
 
   it('made larger lets in who waits, and made smaller lets nobody in before enough have ended', async () => {
