@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { LIMITS } from '../../src/kernel/index.ts'
 import { call } from '../support/caller.ts'
 import { freePort } from '../support/free-port.ts'
 import { cutBeforeHeaders, cutMidBody, json, silent } from '../support/hostile.ts'
-import { busy, chatAnswer, chatStream, detailFault, proxyFault } from '../support/openai-backend.ts'
+import { busy, chatAnswer, chatStream, detailFault, openaiBackend, proxyFault } from '../support/openai-backend.ts'
 import { until } from '../support/until.ts'
 import { openV1Scene, type V1Scene } from '../support/v1-scene.ts'
 
@@ -28,12 +29,13 @@ describe('a model with several endpoints', () => {
 
   it('goes where the fewest requests are', async () => {
     const [one, two] = [await scene.endpoint('one'), await scene.endpoint('two')]
+    await scene.model('busy', ['one'])
     await scene.model('m', ['one', 'two'])
-    one.behave(chatStream({ end: 'hang' }))
-    two.behave(chatStream({ end: 'hang' }))
-    const running = [0, 1, 2, 3, 4].map(() => scene.chat({ stream: true }))
-    await until(() => one.asked.length + two.asked.length === 5, { withinMs: 5_000, what: 'five streams to run' })
-    expect([one.asked.length, two.asked.length].sort()).toEqual([2, 3])
+    one.choose((_seen, nth) => (nth <= 3 ? chatStream({ done: false, end: 'hang' }) : null))
+    const running = [0, 1, 2].map(() => scene.chat({ model: 'busy', stream: true }))
+    await until(() => one.asked.length === 3, { withinMs: 5_000, what: 'three streams to run at one of them' })
+    for (let turn = 0; turn < 4; turn += 1) expect((await scene.chat()).status).toBe(200)
+    expect([one.asked.length, two.asked.length]).toEqual([3, 4])
     for (const visit of scene.gate.gateway.house.corridor.inFlight) visit.envelope.outgoing.destroy()
     await Promise.all(running)
   })
@@ -80,13 +82,31 @@ describe('a model with several endpoints', () => {
 
 describe('an endpoint that fails', () => {
   it('is left alone after five refused connections, and tried again by one request', async () => {
-    await dead('gone')
+    const port = await freePort()
+    await scene.gate.gateway.house.models.manage.endpoints.create({ name: 'gone', url: `http://127.0.0.1:${port}/v1`, dialect: 'openai' })
     await scene.model('m', ['gone'])
     for (let turn = 0; turn < 5; turn += 1) expect((await lastReason(scene)).reason).toContain('ECONNREFUSED')
     const { status, reason, retryAfter } = await lastReason(scene)
     expect([status, reason]).toEqual([503, 'm: no endpoint left'])
     expect(Number(retryAfter)).toBeGreaterThan(0)
     expect((await lastOutcome())?.passed_over).toBe('gone: breaker open')
+
+    const back = await openaiBackend({ port })
+    const breaker = async () => (await statusOf(scene)).endpoints[0]?.breaker
+    const withinMs = LIMITS.breakerOpenMs + 3_000
+    await until(async () => (await breaker()) === 'half-open', { withinMs, what: 'its time to be over' })
+    let mayAnswer = false
+    back.behave(async (exchange) => {
+      await until(() => mayAnswer, { withinMs: 10_000, what: 'the trial to be let end' })
+      await chatAnswer()(exchange)
+    })
+    const trial = scene.chat()
+    await until(() => back.asked.length === 1, { withinMs: 5_000, what: 'the trial to be there' })
+    expect((await scene.chat()).status).toBe(503)
+    mayAnswer = true
+    expect((await trial).status).toBe(200)
+    expect([(await scene.chat()).status, back.asked.length, await breaker()]).toEqual([200, 2, 'closed'])
+    await back.close()
   })
 
   it('is not left alone for what one caller alone has met', async () => {
@@ -104,6 +124,22 @@ describe('an endpoint that fails', () => {
     expect(one.asked.length).toBe(14)
   })
 
+  it('is not asked beyond its own rate, which is told when there is no other', async () => {
+    const one = await scene.endpoint('one', { rpm: 2 })
+    await scene.model('m', ['one'])
+    const statuses = [await scene.chat(), await scene.chat(), await scene.chat()]
+    expect(statuses.map(({ status }) => status)).toEqual([200, 200, 429])
+    expect(statuses[2]?.body).toContain('endpoint one: 2/m is used up; try again in')
+    expect(one.asked.length).toBe(2)
+    const other = await scene.endpoint('other', { priority: 1 })
+    await scene.model('n', ['one', 'other'])
+    expect((await scene.chat({ model: 'n' })).status).toBe(200)
+    expect(other.asked.length).toBe(1)
+    expect(await servedBy()).toEqual(['one', 'one', undefined, 'other'])
+  })
+})
+
+describe('an endpoint that takes so many at a time', () => {
   it('has a queue of its own, and a caller who leaves it frees the place', async () => {
     const one = await scene.endpoint('one', { concurrency: 1 })
     await scene.model('m', ['one'])
@@ -122,18 +158,47 @@ describe('an endpoint that fails', () => {
     expect((await second).status).toBe(200)
   })
 
-  it('is not asked beyond its own rate, which is told when there is no other', async () => {
-    const one = await scene.endpoint('one', { rpm: 2 })
+  it('refuses whom its queue has no place for, until somebody leaves that', async () => {
+    const one = await scene.endpoint('one', { concurrency: 1 })
     await scene.model('m', ['one'])
-    const statuses = [await scene.chat(), await scene.chat(), await scene.chat()]
-    expect(statuses.map(({ status }) => status)).toEqual([200, 200, 429])
-    expect(statuses[2]?.body).toContain('The limits of endpoint one are used up')
-    expect(one.asked.length).toBe(2)
-    const other = await scene.endpoint('other', { priority: 1 })
-    await scene.model('n', ['one', 'other'])
-    expect((await scene.chat({ model: 'n' })).status).toBe(200)
-    expect(other.asked.length).toBe(1)
-    expect(await servedBy()).toEqual(['one', 'one', undefined, 'other'])
+    one.behave(silent())
+    const waitFor = async (waiting: number) =>
+      until(async () => (await statusOf(scene)).endpoints[0]?.waiting === waiting, { withinMs: 10_000, what: `${waiting} to wait` })
+    const all = Array.from({ length: 1 + LIMITS.queueLengthMax }, () => scene.chat())
+    await waitFor(LIMITS.queueLengthMax)
+    const refused = await scene.chat()
+    expect([refused.status, refused.headers['retry-after']]).toEqual([429, '5'])
+    expect(JSON.parse(refused.body)).toMatchObject({ error: { type: 'rate_limit_error', code: 'queue_full' } })
+
+    const { corridor } = scene.gate.gateway.house
+    const leave = (nth: number): void => void [...corridor.inFlight].at(nth)?.envelope.outgoing.destroy()
+    leave(-1)
+    await waitFor(LIMITS.queueLengthMax - 1)
+    all.push(scene.chat())
+    await waitFor(LIMITS.queueLengthMax)
+    one.behave(chatAnswer())
+    leave(0)
+    const statuses = (await Promise.all(all)).map(({ status }) => status)
+    expect(statuses.filter((status) => status === 200)).toHaveLength(LIMITS.queueLengthMax)
+    expect(one.asked.length).toBe(1 + LIMITS.queueLengthMax)
+    const full = (await scene.gate.outcomes()).filter(({ code }) => code === 'QUEUE_FULL')
+    expect(full).toEqual([expect.objectContaining({ status: 429, passed_over: 'one: QUEUE_FULL', ended: 'refused' })])
+  })
+
+  it('is passed over for another when its queue is full', async () => {
+    const [one, other] = [await scene.endpoint('one', { concurrency: 1 }), await scene.endpoint('other', { priority: 1 })]
+    await scene.model('m', ['one', 'other'])
+    one.behave(silent())
+    const all = Array.from({ length: 1 + LIMITS.queueLengthMax }, () => scene.chat())
+    await until(async () => (await statusOf(scene)).endpoints[0]?.waiting === LIMITS.queueLengthMax, {
+      withinMs: 10_000,
+      what: 'its queue to be full',
+    })
+    expect([(await scene.chat()).status, other.asked.length]).toEqual([200, 1])
+    for (const visit of scene.gate.gateway.house.corridor.inFlight) visit.envelope.outgoing.destroy()
+    await Promise.all(all)
+    const served = (await scene.gate.outcomes()).filter(({ endpoint }) => endpoint === 'other')
+    expect(served).toEqual([expect.objectContaining({ status: 200, passed_over: 'one: QUEUE_FULL' })])
   })
 })
 
@@ -143,6 +208,10 @@ async function lastReason({ gate, chat }: V1Scene) {
   return { status: answer.status, reason: outcome?.reason, retryAfter: answer.headers['retry-after'] }
 }
 
-async function statusOf({ gate }: V1Scene): Promise<{ endpoints: unknown }> {
-  return JSON.parse((await call(gate.port, { path: '/status', headers: { host: 'localhost' } })).body) as { endpoints: unknown }
+interface StatusTold {
+  readonly endpoints: readonly { readonly waiting: number; readonly breaker: string }[]
+}
+
+async function statusOf({ gate }: V1Scene): Promise<StatusTold> {
+  return JSON.parse((await call(gate.port, { path: '/status', headers: { host: 'localhost' } })).body) as StatusTold // what our own route says
 }
