@@ -30,6 +30,9 @@ export async function introduction(demo: Demo): Promise<readonly string[]> {
     `OpenAI's and Anthropic's clients take the same key: base URL http://127.0.0.1:${port}/v1 (Anthropic's without /v1); what they can ask for:`,
     `curl -sS http://127.0.0.1:${port}/v1/models -H "Authorization: Bearer $(cat ${q(key.file)})"`,
     '',
+    'Another key, here one that may ask once a minute; what stands before the command has it speak to the demo and not to a gate of yours:',
+    `${placesOf(demo)} ${q(join(PACKAGE_ROOT, 'scripts', 'apikey'))} generate -u you -s all --rate 1/m`,
+    '',
     'Ctrl-C ends the demo and removes everything it made.',
   ]
 }
@@ -42,6 +45,9 @@ function behind({ service, real, why }: Backend): string {
 /** A path or body as one word of the shell. */
 const q = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 const body = (value: object): string => q(JSON.stringify(value))
+
+/** By which commands find the demo's own gate. */
+const placesOf = ({ dir }: Demo): string => `DATA_DIR=${q(join(dir, 'data'))} AUDIT_LOG_FILE=${q(join(dir, 'audit.log'))}`
 
 async function pasteLines({ port, dir, backends, key }: Demo): Promise<readonly string[]> {
   const header = `-H "X-API-Key: $(cat ${q(key.file)})"`

@@ -82,9 +82,9 @@ describe.skipIf(noCurl)(named('npm run demo', noCurl), () => {
     expect(demo.key).toMatch(/^pcl_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}$/)
   })
 
-  it('prints six lines that work when pasted, from anywhere', async () => {
-    expect(demo.lines).toHaveLength(6)
-    const [chat = '', speech = '', picture = '', transcript = '', report = '', models = ''] = demo.lines
+  it('prints seven lines that work when pasted, from anywhere', async () => {
+    expect(demo.lines).toHaveLength(7)
+    const [chat = '', speech = '', picture = '', transcript = '', report = '', models = '', another = ''] = demo.lines
     const paste = (line: string) => shell(line, { cwd: place.dir, env: { HOME: place.dir } })
 
     const streamed = await paste(chat)
@@ -121,6 +121,13 @@ describe.skipIf(noCurl)(named('npm run demo', noCurl), () => {
     )
     const { data } = JSON.parse(listed) as { data: { id: string }[] }
     expect(data.map(({ id }) => id)).toEqual(expect.arrayContaining(['stand-in:latest', 'tts-1', 'stable-diffusion', 'whisper-1']))
+
+    const made = await paste(another)
+    expect([made.status, made.err]).toEqual([0, expect.stringContaining(`store: ${join(demo.dir, 'data')} (the running gateway)`)])
+    const key = made.out.trim()
+    expect(key).not.toBe(demo.key)
+    const asked = () => call(demo.port, { path: '/v1/models', key })
+    expect([(await asked()).status, (await asked()).status]).toEqual([200, 429])
 
     expect(readdirSync(place.dir)).toEqual([]) // nothing is left where they were pasted
   })
@@ -223,7 +230,8 @@ describe.skipIf(noCurl)(named('demo --real', noCurl), () => {
       const demo = await demoOf(['--real', '--port', '0'], { env })
       for (const { url } of [real.ollama, speech, hearing]) expect(demo.program.out()).toMatch(new RegExp(`^ {2}/[a-z]+ +${url}$`, 'm'))
       expect(demo.program.out()).toMatch(/ {2}\/image +a stand-in, made for this demo, because/)
-      for (const line of demo.lines) expect([line, await shell(line)]).toEqual([line, expect.objectContaining({ status: 0, err: '' })])
+      for (const line of demo.lines.slice(0, 6))
+        expect([line, await shell(line)]).toEqual([line, expect.objectContaining({ status: 0, err: '' })])
       expect([speech.asked.length, hearing.asked.length]).toEqual([1, 1])
       demo.program.signal('SIGINT')
       expect((await demo.program.ended).status).toBe(0)

@@ -29,7 +29,7 @@ export async function startDemo(args: readonly string[], options: ProgramOptions
       lines: running
         .out()
         .split('\n')
-        .filter((line) => /^(?:curl |')/.test(line)),
+        .filter((line) => /^(?:curl |'|DATA_DIR=)/.test(line)),
     }
   } catch (error) {
     await running.kill()
