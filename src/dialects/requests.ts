@@ -12,10 +12,13 @@ export const jsonRequest = (path: string, value: unknown): UpstreamRequest => ({
   body: Buffer.from(JSON.stringify(value)),
 })
 
-export const localJson = (value: unknown, units?: LocalAnswer['units']): LocalAnswer => ({
+export const localJson = (value: unknown, units?: LocalAnswer['units']): LocalAnswer => jsonAnswer(`${JSON.stringify(value)}\n`, units)
+
+/** JSON that was written already. */
+export const jsonAnswer = (body: LocalAnswer['body'], units?: LocalAnswer['units']): LocalAnswer => ({
   status: 200,
   headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' },
-  body: `${JSON.stringify(value)}\n`,
+  body,
   ...(units === undefined ? {} : { units }),
 })
 

@@ -1,10 +1,11 @@
 import { GatewayError, own } from '../../kernel/index.ts'
-import { backendFault, isRecord, jsonOf, rubbish } from '../fault.ts'
+import { backendFault, rubbish } from '../fault.ts'
 import type { Operations, PictureJob } from '../operations.ts'
 import type { LocalAnswer, Plan, WholeAnswer } from '../plan.ts'
-import { jsonRequest, localJson } from '../requests.ts'
+import { jsonAnswer, jsonRequest } from '../requests.ts'
 import { type Pictured, picturedRequest } from './pictured.ts'
 import { refuseHiddenArguments } from './policy.ts'
+import { pictureSpans } from './spans.ts'
 import { interruptOf } from './task.ts'
 
 /** Pictures as OpenAI's clients ask for them. */
@@ -72,12 +73,15 @@ function refuseWhatItCannot({ format, asUrl, streams }: PictureJob): void {
 const answerOf =
   ({ n, nowMs }: PictureJob, steps: number) =>
   ({ body }: WholeAnswer): LocalAnswer => {
-    const made = jsonOf(body.toString('utf8'))
-    const all =
-      isRecord(made) && Array.isArray(made.images) ? made.images.filter((image): image is string => typeof image === 'string') : []
+    const all = pictureSpans(body)
     // Some settings put a grid of all the pictures before them.
     const images = all.slice(all.length > n ? 1 : 0, all.length > n ? n + 1 : n)
-    if (images.length === 0 || images[0] === '') throw rubbish('no picture in its answer')
-    const data = images.map((image) => ({ b64_json: image.replace(/^data:[^,]*,/, '') }))
-    return localJson({ created: Math.floor(nowMs / 1_000), data }, { images: images.length, steps: steps * images.length })
+    if (images.length === 0 || images[0]?.length === 0) throw rubbish('no picture in its answer')
+    const parts = images.flatMap((image, at) => [at === 0 ? FIRST : NEXT, image])
+    const written = Buffer.concat([Buffer.from(`{"created":${Math.floor(nowMs / 1_000)},"data":[`), ...parts, LAST])
+    return jsonAnswer(written, { images: images.length, steps: steps * images.length })
   }
+
+const FIRST = Buffer.from('{"b64_json":"')
+const NEXT = Buffer.from('"},{"b64_json":"')
+const LAST = Buffer.from('"}]}\n')

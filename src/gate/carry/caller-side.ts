@@ -76,7 +76,8 @@ export class CallerSide {
   }
 
   /** A whole answer. In slices, so that a slow reader who still reads is told from one who has stopped, and what he took can be counted. */
-  answer(status: number, headers: Readonly<Record<string, string>>, body: Buffer, nowMs: number, done: () => void): void {
+  answer(status: number, headers: Readonly<Record<string, string>>, whole: Buffer | string, nowMs: number, done: () => void): void {
+    const body = typeof whole === 'string' ? Buffer.from(whole) : whole
     this.#framing = 'sized'
     this.#rest = body
     if (this.#content !== null) this.#content.told(body)

@@ -237,7 +237,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     this.#status = status
     const { answerHeaders, envelope } = this.#visit
     const told = { ...headers, ...answerHeaders, 'x-request-id': envelope.id }
-    this.#caller.answer(status, told, Buffer.from(body), this.#parts.sweep.nowMs, () => this.#finishAfterFlush('complete', null))
+    this.#caller.answer(status, told, body, this.#parts.sweep.nowMs, () => this.#finishAfterFlush('complete', null))
   }
 
   /** The end is recorded when the last byte has left us. */
