@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { BUILTIN } from '../../src/catalog/index.ts'
-import { SETTINGS, serviceSettings } from '../../src/config/settings.ts'
+import { SETTINGS, type Setting, serviceSettings } from '../../src/config/settings.ts'
 import { type ComposeService, compose, composeText, filled, variablesOf } from '../support/compose.ts'
 
 const services = Object.entries(compose.services)
@@ -11,6 +11,9 @@ const service = (name: string): ComposeService => {
   if (!found) throw new Error(`there is no service ${name}`)
   return found
 }
+const settings: readonly Setting[] = [...SETTINGS, ...Object.keys(BUILTIN).flatMap(serviceSettings)]
+const environment = Object.entries(service('api-gatekeeper').environment ?? {})
+const passedOn = environment.flatMap(([name, value]) => (value === null ? [name] : []))
 const example = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8')
 const exampleRows = [...example.matchAll(/^#?([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value] as const)
 
@@ -73,7 +76,8 @@ describe('docker-compose.yml', () => {
   test('holds no secret', () => {
     for (const [, one] of services) {
       for (const [name, value] of Object.entries(one.environment ?? {})) {
-        if (/KEY|TOKEN|SECRET|PASSWORD/.test(name)) expect([name, value]).toEqual([name, expect.stringMatching(/^(?:\/|True$)/)])
+        if (value !== null && /KEY|TOKEN|SECRET|PASSWORD/.test(name))
+          expect([name, value]).toEqual([name, expect.stringMatching(/^(?:\/|True$)/)])
       }
     }
     expect(composeText).not.toMatch(/pcl_|Bearer |sk-[A-Za-z0-9]/)
@@ -103,12 +107,16 @@ describe('docker-compose.yml', () => {
   })
 
   test('every variable that it sets for the gatekeeper is one, with a value that it takes', () => {
-    const settings = [...SETTINGS, ...Object.keys(BUILTIN).flatMap(serviceSettings)]
-    for (const [name, value] of Object.entries(service('api-gatekeeper').environment ?? {})) {
+    for (const [name, value] of environment) {
       const setting = settings.find(({ env }) => env === name)
       expect(setting, `${name} is no setting`).toBeDefined()
-      expect(setting?.read(filled(value)), name).toHaveProperty('value')
+      if (value !== null) expect(setting?.read(filled(value)), name).toHaveProperty('value')
     }
+  })
+
+  test('every setting of the gatekeeper itself can be set, but for the one that is a path in the container', () => {
+    const names = environment.map(([name]) => name)
+    expect(SETTINGS.map(({ env }) => env).filter((env) => !names.includes(env))).toEqual(['API_KEYS_FILE'])
   })
 
   test('every named volume is declared, and used', () => {
@@ -119,9 +127,14 @@ describe('docker-compose.yml', () => {
 })
 
 describe('.env.example', () => {
-  test('names every variable of docker-compose.yml and nothing else, with the same default', () => {
-    expect(exampleRows.map(([name]) => name).sort()).toEqual([...new Set(variablesOf(composeText))].sort())
+  test('names every variable of docker-compose.yml and nothing else, with the default that holds', () => {
+    expect(exampleRows.map(([name]) => name).sort()).toEqual([...new Set([...variablesOf(composeText), ...passedOn])].sort())
     for (const [name, value] of exampleRows) {
+      const setting = settings.find(({ env }) => env === name)
+      if (passedOn.includes(name)) {
+        expect([name, setting?.read(value)]).toEqual([name, { value: setting?.fallback }])
+        continue
+      }
       const defaults = new Set([...composeText.matchAll(new RegExp(`\\$\\{${name}:-([^}]*)\\}`, 'g'))].map(([, text]) => text))
       expect([name, [...defaults]]).toEqual([name, [value]])
     }

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { BUILTIN } from '../../src/catalog/index.ts'
+import { readDocument } from '../../src/config/document.ts'
 import { SETTINGS, serviceSettings } from '../../src/config/settings.ts'
 import { loadConfig } from '../../src/config.ts'
 import { errorAnswer } from '../../src/http/index.ts'
@@ -140,6 +141,19 @@ describe('docs', () => {
     const defaults = loadConfig({ PORTCULLIS_CONFIG: '/dev/null', DATA_DIR: '/data' })
     expect({ ...example, file: null }).toEqual({ ...defaults, file: null })
     expect(Object.keys(parse(read('portcullis.example.yaml')).services)).toEqual(Object.keys(BUILTIN))
+  })
+
+  it('has an example file with every key, the few that have no default behind a #', () => {
+    const known = [...SETTINGS, ...Object.keys(BUILTIN).flatMap(serviceSettings)]
+    const keys = readDocument('example', read('portcullis.example.yaml')).keys()
+    const silent = [
+      'data_dir',
+      'api_keys_file',
+      ...Object.keys(BUILTIN).flatMap((name) => [`services.${name}.auth.header`, `services.${name}.auth.value_file`]),
+    ]
+    expect([...keys, ...silent].sort()).toEqual(known.map(({ key }) => key).sort())
+    const shown = readDocument('shown', read('portcullis.example.yaml').replaceAll(/^( *)# (?=data_dir|api_keys_file|auth)/gm, '$1')).keys()
+    expect([...shown].sort()).toEqual([...keys, ...silent].sort())
   })
 
   it('leads to every page from the README', () => {

@@ -14,7 +14,8 @@ export interface ComposeService {
   readonly cap_drop?: readonly string[]
   readonly cap_add?: readonly string[]
   readonly security_opt?: readonly string[]
-  readonly environment?: Readonly<Record<string, string>>
+  /** Null passes on what .env says, and nothing where it says nothing. */
+  readonly environment?: Readonly<Record<string, string | null>>
   readonly env_file?: readonly string[]
   readonly ports?: readonly string[]
   readonly volumes?: readonly string[]
