@@ -12,8 +12,8 @@ import {
   type Share,
 } from '../http/index.ts'
 import { type Clock, DEFAULT_TENANT, GatewayError, isKey, type KeyPrincipal, LIMITS, type Principal, Slots } from '../kernel/index.ts'
-import { type Hold, NO_HOLD } from '../limits/index.ts'
-import { billOf, expectedOf } from './bill.ts'
+import { type EndpointHold, type Hold, NO_HOLD } from '../limits/index.ts'
+import { type Bill, billOf, expectedOf } from './bill.ts'
 import { type Kept, KeptContent } from './content.ts'
 import { intentOf, outcomeOf, refusalOf } from './entries.ts'
 import { limitHeaders } from './limit-headers.ts'
@@ -105,8 +105,9 @@ export function createCorridor(parts: CorridorParts): Corridor {
     dropBody(envelope.incoming)
     const bill = billOf(visit, end)
     visit.letGo()
-    hold.settle(bill)
-    visit.endpointHold?.settle(bill)
+    const countsForNothing = end.ended === 'refused' && !visit.sent
+    endHold(hold, bill, countsForNothing)
+    if (visit.endpointHold !== null) endHold(visit.endpointHold, bill, countsForNothing)
     inFlight.delete(visit)
     const totalMs = clock.monoMs() - envelope.startedMs
     ledger.outcome(outcomeOf(visit, end, bill, totalMs))
@@ -174,6 +175,11 @@ export function createCorridor(parts: CorridorParts): Corridor {
       draining = true
     },
   }
+}
+
+function endHold(hold: EndpointHold, bill: Bill, countsForNothing: boolean): void {
+  if (countsForNothing) hold.refuse()
+  else hold.settle(bill)
 }
 
 type PerformEnd = Awaited<ReturnType<Perform>>

@@ -1,5 +1,6 @@
 export { type Contents, type Corridor, type CorridorObserver, type CorridorParts, createCorridor, type Perform } from './admit.ts'
 export { answer, jsonAnswer } from './answer.ts'
+export type { Ask } from './ask.ts'
 export { type BodyNames, readJudged } from './bodies.ts'
 export { type CarriageEnd, type Carrier, createCarrier, type LifeWords } from './carry/index.ts'
 export {
@@ -23,5 +24,5 @@ export {
 } from './faces/index.ts'
 export { type OwnerAnswer, type OwnerGuard, type OwnerPolicy, ownerGuard } from './guard.ts'
 export { mountServices } from './routes.ts'
-export { type Ask, createToModel, type ToModel } from './to-model.ts'
+export { createToModel, type ToModel } from './to-model.ts'
 export type { Demand, Ended, Policy, Visit } from './visit.ts'

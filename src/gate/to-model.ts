@@ -1,21 +1,12 @@
-import type { Balancer, Endpoint, Model, Models, Place, Protocol, Verdict } from '../catalog/index.ts'
+import type { Balancer, Endpoint, Model, Models, Place, Verdict } from '../catalog/index.ts'
 import type { Plan } from '../dialects/index.ts'
 import { asGatewayError } from '../http/index.ts'
 import { type Allowance, GatewayError, LIMITS, mayUse, NO_LIMITS } from '../kernel/index.ts'
 import type { Limits } from '../limits/index.ts'
+import type { Ask } from './ask.ts'
 import { expectedOf } from './bill.ts'
-import type { CarriageEnd, Carrier, LifeWords } from './carry/index.ts'
+import type { CarriageEnd, Carrier } from './carry/index.ts'
 import type { Visit } from './visit.ts'
-
-/** What a request asks of a model, in nobody's language. */
-export interface Ask {
-  readonly model: Model
-  readonly protocol: Protocol
-  /** The plan for one of the places where a model is served, its body in full each time. It throws what that place cannot do. */
-  readonly planAt: (place: Place, model: Model) => Plan
-  /** For streams: what their caller is told while nothing comes. */
-  readonly life: LifeWords | null
-}
 
 export interface ToModelParts {
   readonly carrier: Carrier
@@ -49,16 +40,19 @@ interface Attempt {
   readonly goesOn: boolean
 }
 
+type Passed = readonly [name: string, why: string]
+const NOTHING: readonly never[] = Object.freeze([])
+
 /** The endpoints asked for one request, one after another. */
 class Attempts {
   readonly #visit: Visit
   readonly #ask: Ask
   readonly #parts: ToModelParts
-  // Lists, because nearly always one endpoint is tried and none passed over.
-  #tried: Endpoint[] = []
-  readonly #models: Model[] = []
-  readonly #unreachable: Endpoint[] = []
-  readonly #passed: (readonly [name: string, why: string])[] = []
+  // Nearly always one endpoint is tried and none passed over, so these are lists, and made when something is put into them.
+  #tried: readonly Endpoint[] = NOTHING
+  #models: readonly Model[] = NOTHING
+  #unreachable: readonly Endpoint[] = NOTHING
+  #passed: readonly Passed[] = NOTHING
   #waitMs = 0
 
   constructor(visit: Visit, ask: Ask, parts: ToModelParts) {
@@ -87,10 +81,10 @@ class Attempts {
   /** Whoever edits a model is not asked who may use another; a key gets no model by a detour. */
   #fallbackOf(before: Model): Model | null {
     const model = before.fallback === null ? undefined : this.#parts.models.find(before.fallback)
-    this.#models.push(before)
+    this.#models = [...this.#models, before]
     if (model === undefined || this.#models.includes(model)) return null
     const may = model.capability === before.capability && mayUse(this.#visit.principal, model)
-    this.#passed.push(may ? ['then', `model ${model.name}`] : [`model ${model.name}`, 'not for this key'])
+    this.#passed = [...this.#passed, may ? ['then', `model ${model.name}`] : [`model ${model.name}`, 'not for this key']]
     return may ? model : null
   }
 
@@ -98,7 +92,7 @@ class Attempts {
   async #enter(model: Model): Promise<CarriageEnd | null> {
     const { demand } = this.#visit
     // Another model may stand at an endpoint that had no room for the one before, but not at one where nobody listens.
-    this.#tried = [...this.#unreachable]
+    this.#tried = this.#unreachable
     try {
       if (demand !== null) await this.#visit.reserve({ ...demand, model, price: model.price })
       this.#visit.model = model.name
@@ -115,11 +109,11 @@ class Attempts {
       const { place, waitMs } = this.#parts.balancer.next(model.places, this.#ask.protocol, this.#tried, this.#passOver)
       if (waitMs > 0) this.#waitMs = waitMs
       if (place === null) return last
-      this.#tried.push(place.endpoint)
+      this.#tried = [...this.#tried, place.endpoint]
       last = await this.#tryAt(place, model)
       if (!last.goesOn) return last
       const { error, ended } = last.end
-      if (error?.code === 'UPSTREAM_UNREACHABLE') this.#unreachable.push(place.endpoint)
+      if (error?.code === 'UPSTREAM_UNREACHABLE') this.#unreachable = [...this.#unreachable, place.endpoint]
       this.#visit.leaveEndpoint()
       this.#passOver(place.endpoint, error?.code ?? ended)
     }
@@ -127,16 +121,20 @@ class Attempts {
 
   async #tryAt(place: Place, model: Model): Promise<Attempt> {
     const { endpoint } = place
-    const { demand } = this.#visit
-    const hold = this.#parts.limits.atEndpoint(endpoint.name, limitsAt(endpoint, model), demand === null ? undefined : expectedOf(demand))
-    if (hold === null) return { end: refusedEnd(limitsUsedUp(endpoint)), goesOn: true }
-    this.#visit.enterEndpoint(endpoint.name, model.price, hold)
     try {
+      this.#count(endpoint, model)
       // From the choice of an endpoint to its being counted as busy there is no turn for others, or they would all choose the same.
       return await this.#carry(endpoint, this.#ask.planAt(place, model))
     } catch (thrown) {
       return { end: refusedEnd(asGatewayError(thrown)), goesOn: thrown instanceof GatewayError }
     }
+  }
+
+  /** Its own limits are told like any others, but only by the last endpoint that there is to ask. */
+  #count(endpoint: Endpoint, model: Model): void {
+    const { demand } = this.#visit
+    const hold = this.#parts.limits.atEndpoint(endpoint.name, limitsAt(endpoint, model), demand === null ? undefined : expectedOf(demand))
+    this.#visit.enterEndpoint(endpoint.name, model.price, hold)
   }
 
   async #carry(endpoint: Endpoint, plan: Plan): Promise<Attempt> {
@@ -148,8 +146,11 @@ class Attempts {
     return { end, goesOn: end.tell !== undefined && NOT_ACTED_ON.has(end.tell.code) }
   }
 
-  readonly #passOver = ({ name }: Endpoint, why: string): void => {
-    if (!this.#passed.some(([passed, reason]) => passed === name && reason === why)) this.#passed.push([name, why])
+  readonly #passOver = (endpoint: Endpoint, why: string): void => {
+    const { name } = endpoint
+    if (this.#passed.some(([passed, reason]) => passed === name && reason === why)) return
+    this.#passed = [...this.#passed, [name, why]]
+    this.#parts.balancer.passOver(endpoint, why)
   }
 
   #nobodyLeft(): GatewayError {
@@ -166,13 +167,5 @@ class Attempts {
 /** A model's own rates stand instead of its endpoint's; tokens and money are limited by both. */
 const limitsAt = ({ limits }: Endpoint, model: Model): Allowance =>
   model.limits.rates.length === 0 || limits.rates.length === 0 ? limits : { ...limits, rates: NO_LIMITS.rates }
-
-const RETRY_AFTER_S = '5'
-const limitsUsedUp = ({ name }: Endpoint): GatewayError =>
-  new GatewayError('RATE_LIMITED', {
-    detail: `The limits of endpoint ${name} are used up`,
-    reason: `endpoint ${name}: limits used up`,
-    headers: { 'retry-after': RETRY_AFTER_S },
-  })
 
 const refusedEnd = (error: GatewayError): CarriageEnd => ({ ended: 'refused', status: error.status, bytesOut: 0, error, tell: error })

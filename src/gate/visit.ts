@@ -3,6 +3,7 @@ import type { Ending, Units } from '../contract/index.ts'
 import type { Envelope, ErrorShape, Share } from '../http/index.ts'
 import { type Allowance, type GatewayError, NO_PRICE, type Price, type Principal, type Right, type Slotted } from '../kernel/index.ts'
 import type { EndpointHold } from '../limits/index.ts'
+import type { Ask } from './ask.ts'
 import { CallerSide } from './carry/caller-side.ts'
 import type { KeptContent } from './content.ts'
 
@@ -59,6 +60,8 @@ export class Visit implements Slotted {
   /** Of the gate's own faces: the model of the catalog that was asked for, by whatever name. */
   found: Model | null = null
   demand: Demand | null = null
+  /** Over /v1: the model that was found, and how to ask for it. */
+  ask: Ask | null = null
   /** Reserves for another demand in the place of the one before; throws when the limits do not allow it. Set once the request is within its key's own. */
   reserve: (demand: Demand) => Promise<void> = nowhere
   /** Set for a key whose prompts and answers are kept. */
@@ -67,6 +70,8 @@ export class Visit implements Slotted {
   endpoint = ''
   price: Price = NO_PRICE
   endpointHold: EndpointHold | null = null
+  /** Whether a backend was asked; before that, a refusal counts for nothing. */
+  sent = false
   /** Called when a backend begins a good answer. */
   onAnswer: (() => void) | null = null
   /** Which endpoints were to serve before it, and why they did not. */

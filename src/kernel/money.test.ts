@@ -38,6 +38,19 @@ describe('money', () => {
     expect(costOf(price, used)).toBe(micro)
   })
 
+  it('is what whole numbers of any size say', () => {
+    const count = fc.oneof(fc.nat(5_000), fc.nat(1_000_000_000), fc.double({ min: 0, max: 1e6, noNaN: true }))
+    const micro = fc.oneof(fc.nat(5_000_000), fc.integer({ min: 0, max: 1e15 }))
+    fc.assert(
+      fc.property(count, count, micro, micro, (tokensIn, tokensOut, inMicro, outMicro) => {
+        const total = [tokensIn, tokensOut].map((amount) => BigInt(Math.ceil(amount * 1_000)))
+        const exact = ((total[0] ?? 0n) * BigInt(inMicro) + (total[1] ?? 0n) * BigInt(outMicro) + 999_999_999n) / 1_000_000_000n
+        return costOf({ unit: 'token', inMicro, outMicro }, { tokens_in: tokensIn, tokens_out: tokensOut }) === Number(exact)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
   it('is exact where doubles are not, and free without a price', () => {
     expect(costOf({ unit: 'token', inMicro: 999_999_999_999, outMicro: 0 }, { tokens_in: 9_000_000 })).toBe(8_999_999_999_991)
     expect(costOf(NO_PRICE, { tokens_in: 5 })).toBe(0)

@@ -44,15 +44,15 @@ const THOUSANDTHS = 1_000
 interface Rule {
   readonly in: string | null
   readonly out: string | null
-  readonly per: bigint
+  readonly per: number
 }
 
 const RULES: Readonly<Record<BillingUnit, Rule>> = {
-  token: { in: 'tokens_in', out: 'tokens_out', per: 1_000_000n },
-  character: { in: 'characters', out: null, per: 1_000_000n },
-  image: { in: null, out: 'images', per: 1n },
-  minute: { in: 'seconds', out: null, per: 60n },
-  request: { in: null, out: null, per: 1n },
+  token: { in: 'tokens_in', out: 'tokens_out', per: 1_000_000 },
+  character: { in: 'characters', out: null, per: 1_000_000 },
+  image: { in: null, out: 'images', per: 1 },
+  minute: { in: 'seconds', out: null, per: 60 },
+  request: { in: null, out: null, per: 1 },
 }
 
 /** What a request costs in micro-units, rounded up once at its end: no request is for nothing because it is short. */
@@ -60,12 +60,19 @@ export function costOf({ unit, inMicro, outMicro }: Price, used: Used): number {
   if (inMicro === 0 && outMicro === 0) return 0
   if (unit === 'request') return inMicro + outMicro
   const rule = RULES[unit]
-  const total = thousandths(used, rule.in) * BigInt(inMicro) + thousandths(used, rule.out) * BigInt(outMicro)
-  const per = rule.per * BigInt(THOUSANDTHS)
-  return Number((total + per - 1n) / per)
+  const [asked, answered] = [thousandths(used, rule.in), thousandths(used, rule.out)]
+  const per = rule.per * THOUSANDTHS
+  const total = asked * inMicro + answered * outMicro
+  // Whole numbers below 2^53 are exact, and so are their remainders; nearly every request is far below.
+  if (total <= Number.MAX_SAFE_INTEGER) {
+    const over = total % per
+    return (total - over) / per + (over > 0 ? 1 : 0)
+  }
+  const exact = BigInt(asked) * BigInt(inMicro) + BigInt(answered) * BigInt(outMicro)
+  return Number((exact + BigInt(per) - 1n) / BigInt(per))
 }
 
-function thousandths(used: Used, name: string | null): bigint {
+function thousandths(used: Used, name: string | null): number {
   const amount = name === null ? 0 : (used[name] ?? 0)
-  return amount > 0 && Number.isFinite(amount) ? BigInt(Math.ceil(amount * THOUSANDTHS)) : 0n
+  return amount > 0 && Number.isFinite(amount) ? Math.ceil(amount * THOUSANDTHS) : 0
 }

@@ -43,15 +43,22 @@ function checkMoney(reservation: Reservation, { id, user, limits, owner }: KeyPr
   if (model !== null && ofModel !== null) checkBudgets('model', model.name, model.limits, ofModel, wantedMicro, calendar)
 }
 
-type Kind = 'key' | 'user' | 'model'
+type Kind = 'key' | 'user' | 'model' | 'endpoint'
 const whose = (kind: Kind, name: string): Whose => `${kind} ${name}`
 
-function checkRates(kind: Kind, name: string, { rates }: Allowance, use: Use, nowMs: number): void {
+export function checkRates(kind: Kind, name: string, { rates }: Allowance, use: Use, nowMs: number): void {
   const wait = use.rateInTheWay(rates, nowMs)
   if (wait !== null) throw tooFast(whose(kind, name), wait)
 }
 
-function checkBudgets(kind: Kind, name: string, limits: Allowance, spending: Spending, wantedMicro: number, calendar: Calendar): void {
+export function checkBudgets(
+  kind: Kind,
+  name: string,
+  limits: Allowance,
+  spending: Spending,
+  wantedMicro: number,
+  calendar: Calendar,
+): void {
   const { reservedMicro } = spending
   // The month first: it is the longer wait.
   if (limits.budgetMonthMicro !== null) {
@@ -70,7 +77,7 @@ function checkBudgets(kind: Kind, name: string, limits: Allowance, spending: Spe
   }
 }
 
-function checkTokens(kind: Kind, name: string, { tokensPerMinute }: Allowance, use: Use, tokens: number, nowMs: number): void {
+export function checkTokens(kind: Kind, name: string, { tokensPerMinute }: Allowance, use: Use, tokens: number, nowMs: number): void {
   if (tokensPerMinute === null) return
   const waitMs = use.tokensWaitMs(tokens, tokensPerMinute, nowMs)
   if (waitMs > 0) throw tooManyTokens(whose(kind, name), tokensPerMinute, tokens, waitMs)

@@ -1,30 +1,31 @@
 import { type Allowance, LIMITS } from '../kernel/index.ts'
+import { checkBudgets, checkRates, checkTokens } from './checks.ts'
 import { type Books, whole } from './reservation.ts'
 import type { Spending } from './spent.ts'
 import type { EndpointDemand, EndpointHold, Used } from './types.ts'
 import { UNCOUNTED, type Use } from './use.ts'
 
-/** Whether anything of an endpoint is used up for such a request. Nobody is told what: another endpoint is asked. */
-export function isUsedUp(books: Books, name: string, use: Use, limits: Allowance, demand: EndpointDemand | undefined): boolean {
-  if (limits.rates.length > 0 && use.rateInTheWay(limits.rates, books.clock.monoMs()) !== null) return true
+/** Throws what the caller is told, should it be the last endpoint that there is to ask. */
+export function checkCall(books: Books, name: string, use: Use, limits: Allowance, demand: EndpointDemand | undefined): void {
+  const { rates, tokensPerMinute } = limits
+  if (demand !== undefined && hasBudget(limits)) checkMoney(books, name, limits, demand)
   const tokens = whole(demand?.tokens ?? 0, LIMITS.requestTokensMax)
-  const { tokensPerMinute, budgetDayMicro, budgetMonthMicro } = limits
-  if (tokensPerMinute !== null && tokens > 0 && use.tokensWaitMs(tokens, tokensPerMinute, books.clock.monoMs()) > 0) return true
-  if (budgetDayMicro === null && budgetMonthMicro === null) return false
+  const isCounted = tokensPerMinute !== null && tokens > 0
+  if (!isCounted && rates.length === 0) return
+  const nowMs = books.clock.monoMs()
+  if (isCounted) checkTokens('endpoint', name, limits, use, tokens, nowMs)
+  checkRates('endpoint', name, limits, use, nowMs)
+}
+
+function checkMoney({ calendar, spent }: Books, name: string, limits: Allowance, demand: EndpointDemand): void {
   const wantedMicro = wantedOf(demand)
-  if (wantedMicro === 0) return false
-  books.calendar.look()
-  const spending = books.spent.entry('endpoint', name)
-  const heldMicro = spending.reservedMicro + wantedMicro
-  return (
-    (budgetDayMicro !== null && spending.dayMicro(books.calendar) + heldMicro > budgetDayMicro) ||
-    (budgetMonthMicro !== null && spending.monthMicro(books.calendar) + heldMicro > budgetMonthMicro)
-  )
+  if (wantedMicro === 0) return
+  calendar.look()
+  checkBudgets('endpoint', name, limits, spent.entry('endpoint', name), wantedMicro, calendar)
 }
 
 /** What has a price wants a millionth at least. */
-function wantedOf(demand: EndpointDemand | undefined): number {
-  if (demand === undefined) return 0
+function wantedOf(demand: EndpointDemand): number {
   const costMicro = whole(demand.costMicro, LIMITS.requestCostMicroMax)
   return demand.priced === true ? Math.max(1, costMicro) : costMicro
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../kernel/index.ts'
 import { AccountBook } from './accounts.ts'
 import { Calendar } from './calendar.ts'
 import { checkEntry, checkEntryRates } from './checks.ts'
-import { EndpointCall, isUsedUp } from './endpoint-call.ts'
+import { checkCall, EndpointCall } from './endpoint-call.ts'
 import { Place } from './hold.ts'
 import type { Books } from './reservation.ts'
 import { SpentBook } from './spent.ts'
@@ -42,7 +42,8 @@ export function createLimits({ clock }: { readonly clock: Clock }): Limits {
     },
     atEndpoint(name, limits, demand) {
       const use = useOf(endpoints, name)
-      return isUsedUp(books, name, use, limits, demand) ? null : new EndpointCall(books, name, use, limits, demand)
+      checkCall(books, name, use, limits, demand)
+      return new EndpointCall(books, name, use, limits, demand)
     },
     accounts: books.accounts,
     spent: books.spent,

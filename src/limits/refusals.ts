@@ -1,8 +1,8 @@
 import { formatMicro, formatRate, GatewayError } from '../kernel/index.ts'
 import type { Wait } from './use.ts'
 
-/** Whose limit it is, as its owner would name it: `key 7aBcDeFgHiJk`, `user ada`, `model fast`. */
-export type Whose = `${'key' | 'user' | 'model'} ${string}`
+/** Whose limit it is, as its owner would name it: `key 7aBcDeFgHiJk`, `user ada`, `model fast`, `endpoint fast-1`. */
+export type Whose = `${'key' | 'user' | 'model' | 'endpoint'} ${string}`
 
 const secondsOf = (waitMs: number): number => Math.max(1, Math.ceil(waitMs / 1000))
 const again = (seconds: number): string => `try again in ${seconds} s`

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type ManualClock, manualClock } from '../../test/support/clock.ts'
-import { allowing, keyOf, ownerOf, rateOf } from '../../test/support/limits.ts'
+import { allowing, keyOf, ownerOf, rateOf, refusedBy } from '../../test/support/limits.ts'
 import { type KeyPrincipal, LIMITS } from '../kernel/index.ts'
 import { createLimits, type Limits, NOTHING_USED } from './index.ts'
 
@@ -139,23 +139,23 @@ describe('an endpoint', () => {
   it('takes as many requests as its rates say, and one more when one was refused after all', () => {
     const limit = allowing(rates('2/m', '3/d'))
     const first = limits.atEndpoint('gpu', limit)
-    expect(limits.atEndpoint('gpu', limit)).not.toBe(null)
-    expect(limits.atEndpoint('gpu', limit)).toBe(null)
-    expect(limits.atEndpoint('other', limit)).not.toBe(null)
-    first?.refuse()
-    first?.refuse()
-    expect(limits.atEndpoint('gpu', limit)).not.toBe(null)
-    expect(limits.atEndpoint('gpu', limit)).toBe(null)
+    limits.atEndpoint('gpu', limit)
+    expect(refusedBy(() => limits.atEndpoint('gpu', limit))).toBe('RATE_LIMITED')
+    limits.atEndpoint('other', limit)
+    first.refuse()
+    first.refuse()
+    limits.atEndpoint('gpu', limit)
+    expect(refusedBy(() => limits.atEndpoint('gpu', limit))).toBe('RATE_LIMITED')
     clock.advance(60_000)
-    expect(limits.atEndpoint('gpu', limit)).not.toBe(null)
-    expect(limits.atEndpoint('gpu', limit)).toBe(null)
+    limits.atEndpoint('gpu', limit)
+    expect(refusedBy(() => limits.atEndpoint('gpu', limit))).toBe('RATE_LIMITED')
   })
 
   it('is charged once', () => {
     const hold = limits.atEndpoint('gpu', allowing({}))
-    hold?.settle({ tokens: 10, costMicro: 70 })
-    hold?.settle({ tokens: 10, costMicro: 70 })
-    hold?.refuse()
+    hold.settle({ tokens: 10, costMicro: 70 })
+    hold.settle({ tokens: 10, costMicro: 70 })
+    hold.refuse()
     expect(limits.spent.of('endpoint', 'gpu')).toEqual({ dayMicro: 70, monthMicro: 70, reservedMicro: 0 })
   })
 })
@@ -170,7 +170,7 @@ describe('the memory of limits that are shared', () => {
     const model = { name: 'fast', limits: allowing({ concurrency: 1 }) }
     const hold = swept.enter(a)
     await hold.reserve({ model, tokens: 1, costMicro: 0 })
-    swept.atEndpoint('gpu', allowing(rates('1/m')))?.settle(NOTHING_USED)
+    swept.atEndpoint('gpu', allowing(rates('1/m'))).settle(NOTHING_USED)
     expect(swept.stats()).toEqual({ keys: 1, users: 1, models: 1, endpoints: 1, inFlight: 1, atModels: 1, atEndpoints: 0 })
     hold.settle(NOTHING_USED)
     clock.advance(60_000)

@@ -66,8 +66,8 @@ export interface LimitStats {
 export interface Limits {
   /** Throws RATE_LIMITED or CONCURRENCY_LIMITED, of the key or its user; a refused call counts for nothing. */
   enter(principal: KeyPrincipal): Hold
-  /** Null when its rate, its tokens or a budget is used up for such a demand. How many run there at once is the business of its queue. */
-  atEndpoint(name: string, limits: Allowance, demand?: EndpointDemand): EndpointHold | null
+  /** Throws RATE_LIMITED, TOKENS_LIMITED or BUDGET_EXHAUSTED, and has then taken nothing. How many run there at once is the business of its queue. */
+  atEndpoint(name: string, limits: Allowance, demand?: EndpointDemand): EndpointHold
   readonly accounts: Accounts
   readonly spent: Spent
   stats(): LimitStats

@@ -2,7 +2,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Hono } from 'hono'
 import type { Protocol } from '../catalog/index.ts'
 import { v1Path } from '../dialects/index.ts'
-import { type Ask, answer, type Corridor, type Policy, type ToModel } from '../gate/index.ts'
+import { answer, type Corridor, type Perform, type Policy, type ToModel } from '../gate/index.ts'
 import { type Envelope, type ErrorShape, type ExactRoutes, envelopeOf, type GateEnv } from '../http/index.ts'
 import { GatewayError, type Right } from '../kernel/index.ts'
 import { prepareEdits, prepareImages } from './images.ts'
@@ -74,16 +74,17 @@ export function mountV1(app: Hono<GateEnv>, parts: V1Parts): ExactRoutes {
 
 /** A route that is carried to a model: its body says which. */
 function asks({ corridor, toModel }: V1Parts, policy: Policy, prepare: Prepare): Enter {
-  return (envelope) => {
-    let ask: Ask | null = null
-    const reads: Policy['body'] = async (visit, room) => {
-      ask = await prepare(visit, room)
-    }
-    return corridor.admit(envelope, { ...policy, body: reads }, (visit) => {
-      if (ask === null) throw new Error('admitted without a body that was read')
-      return toModel(visit, ask)
-    })
+  const reading: Policy = {
+    ...policy,
+    async body(visit, room) {
+      visit.ask = await prepare(visit, room)
+    },
   }
+  const perform: Perform = (visit) => {
+    if (visit.ask === null) throw new Error('admitted without a body that was read')
+    return toModel(visit, visit.ask)
+  }
+  return (envelope) => corridor.admit(envelope, reading, perform)
 }
 
 function mountLists(mount: (method: 'GET', path: string, enter: Enter) => void, { corridor, models }: V1Parts): void {

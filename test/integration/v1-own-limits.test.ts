@@ -34,6 +34,28 @@ describe('an endpoint', () => {
     expect(first.asked.length + second.asked.length).toBe(10)
   })
 
+  it('that refuses a request costs its caller nothing of a rate', async () => {
+    await scene.endpoint('only', { rpm: 1 })
+    await scene.model('m', ['only'])
+    const key = await scene.newKey({ rate: '2/m' })
+    const answers = [await scene.chat(BOUND, key), await scene.chat(BOUND, key), await scene.chat(BOUND, key), await scene.chat(BOUND, key)]
+    expect(answers.map(({ status }) => status)).toEqual([200, 429, 429, 429])
+    for (const { body, headers } of answers.slice(1)) {
+      expect(body).toContain('endpoint only: 1/m is used up; try again in')
+      expect(Number(headers['retry-after'])).toBeGreaterThan(50)
+    }
+  })
+
+  it('whose tokens or budget are used up says which, and until when', async () => {
+    await scene.endpoint('few', { tokens_per_minute: 5 })
+    await scene.endpoint('dear', { budget_day: 1 })
+    await scene.model('m', ['few'], PRICE)
+    await scene.model('n', ['dear'], PRICE)
+    const [few, dear] = [await scene.chat(BOUND), await scene.chat({ ...BOUND, model: 'n' })]
+    expect([few.status, few.body.includes('endpoint few: 5 tokens/m'), few.headers['x-should-retry']]).toEqual([429, true, 'false'])
+    expect([dear.status, dear.body.includes('endpoint dear: 0.000001 a day'), dear.headers['x-should-retry']]).toEqual([429, true, 'false'])
+  })
+
   it('whose budget is used up says so when there is no other, and holds it although the model has a rate of its own', async () => {
     await scene.endpoint('only', { budget_day: 1 })
     await scene.model('m', ['only'], { ...PRICE, rpm: 100 })

@@ -73,7 +73,7 @@ function networkRoutes(): Listed[] {
     log,
     clock: systemClock,
     models,
-    limits: { atEndpoint: () => null },
+    limits: gate.gateway.house.limits,
     toModel: () => Promise.reject(new Error('only its routes are asked for')),
     heartbeatMs: 0,
     voices: { list: () => Promise.resolve([]), close() {} },

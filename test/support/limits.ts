@@ -3,6 +3,7 @@ import {
   asKeyId,
   asUserId,
   DEFAULT_TENANT,
+  GatewayError,
   type KeyPrincipal,
   NO_LIMITS,
   parseRate,
@@ -38,6 +39,16 @@ export const keyOf = (id: string, part: Partial<Allowance> = {}, owner: TestOwne
   logContent: false,
   oldSecret: false,
 })
+
+/** The code of what it throws; null when it throws nothing. */
+export function refusedBy(call: () => unknown): unknown {
+  try {
+    call()
+    return null
+  } catch (thrown) {
+    return thrown instanceof GatewayError ? thrown.code : thrown
+  }
+}
 
 /** A wall clock that somebody sets, while durations go on as they do. */
 export interface WallClock extends ManualClock {

@@ -84,6 +84,7 @@ export function createCarrier({ clock, log }: CarrierParts): Carrier {
       }
       const carriage = new Carriage(visit, backend, plan, { clock, sweep }, settle)
       if (carriage.over) return discard(plan)
+      visit.sent = true
       const { method, path, headers, body } = plan.request
       target.lines.dispatch(
         { method, path: target.basePath + path, headers: sentHeaders(headers, visit.envelope.id, backend), body },

@@ -120,14 +120,16 @@ function rowOf(line: OutcomeLine, key: string, user: string): RequestsTable {
 
 function countsOf({ day, key, outcome, refused }: Counted, user: string, model: string): UsageDaysTable {
   const used = (unit: string): number => Math.max(0, outcome?.units?.[unit] ?? 0)
+  // Some are refused only when they were on their way: nobody did anything for them either.
+  const wasServed = outcome !== null && outcome.ended !== 'refused'
   return {
     day,
     user_id: user,
     key_id: key,
     model,
     endpoint: outcome?.endpoint ?? '',
-    requests: outcome === null ? 0 : 1,
-    refused,
+    requests: wasServed ? 1 : 0,
+    refused: outcome !== null && !wasServed ? 1 : refused,
     tokens_in: Math.round(used('tokens_in')),
     tokens_out: Math.round(used('tokens_out')),
     characters: Math.round(used('characters')),
