@@ -81,7 +81,10 @@ describe('portcullis user', () => {
 
   it('credits whom it bills', async () => {
     await user('add', 'ada')
-    expect(await user('credit', 'ada', '5')).toMatchObject({ status: 1, err: expect.stringContaining('not billed') })
+    expect(await user('credit', 'ada', '5')).toMatchObject({
+      status: 1,
+      err: expect.stringMatching(/not billed.*portcullis user edit NAME --billed on/),
+    })
     await user('edit', 'ada', '--billed', 'on')
     expect((await user('credit', 'ada', '5.5', '--note', 'cash')).out).toContain('with 5.5; the balance is 5.50')
     expect(await user('credit', 'ada', '-7')).toMatchObject({ status: 0, out: expect.stringContaining('the balance is -1.50') })

@@ -78,7 +78,7 @@ describe('speech by the /speak wrapper', () => {
 
   it.each([
     [{ text: '' }, '"text" is empty'],
-    [{ text: 'x', format: 'wav' }, 'format: this speech backend makes mp3 only, not wav'],
+    [{ text: 'x', format: 'wav' }, 'This speech backend makes mp3 only, not wav'],
     [{ text: 'x', rate: 'fast' }, '"rate" must be a change of speed'],
     [{ text: 'x', speed: 2 }, 'speed: there is no such field here'],
   ])('does not take %j', async (body, detail) => {

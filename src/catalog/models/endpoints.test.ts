@@ -184,7 +184,7 @@ describe('an endpoint', () => {
     [
       'a service of the gate',
       () => endpoints().edit('builtin:chat', { priority: 1 }),
-      /^CONFLICT: builtin:chat is a service of the gate: .* services\.chat in portcullis\.yaml/,
+      /^CONFLICT: builtin:chat is a service of the gate: .* services\.chat in portcullis\.yaml.* other limits belong on its models/,
     ],
     ['a service of the gate, to be deleted', () => endpoints().delete('builtin:chat'), /^CONFLICT: /],
     ['one that is not there', () => endpoints().edit('clod', {}), /^NOT_FOUND: There is no endpoint "clod"; did you mean cloud\?$/],

@@ -141,7 +141,7 @@ function changeable({ book }: CatalogParts, name: string): StoredEndpoint {
   if (stored !== undefined) return stored
   const service = endpoint.name.slice('builtin:'.length)
   throw new GatewayError('CONFLICT', {
-    detail: `${endpoint.name} is a service of the gate: its address, its key and its limits are set under services.${service} in portcullis.yaml, and taken with SIGHUP`,
+    detail: `${endpoint.name} is a service of the gate: its address, its key and how many requests it has at once are set under services.${service} in portcullis.yaml, and taken with SIGHUP; other limits belong on its models: portcullis model edit MODEL --rpm 60`,
   })
 }
 

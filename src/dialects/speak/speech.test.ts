@@ -33,7 +33,9 @@ describe('speech in /speak', () => {
   })
 
   it('makes mp3 only, of one model', () => {
-    expect(() => speakOperations.speech(speech({ format: 'wav' }))).toThrow('this speech backend makes mp3 only, not wav')
+    expect(() => speakOperations.speech(speech({ format: 'wav' }))).toThrow(
+      expect.objectContaining({ detail: 'This speech backend makes mp3 only, not wav', hints: { param: 'response_format' } }),
+    )
     expect(() => speakOperations.speech(speech({ model: 'tts-1' }))).toThrow('no models to choose from')
   })
 

@@ -36,10 +36,16 @@ export const speakOperations: Pick<Operations, 'speech' | 'voices'> = {
   voices: () => ({ request: getRequest('/voices'), reshape: voicesAnswerOf, fault }),
 }
 
+/** Over /v1 and at /tts a format has different names; only OpenAI's shape of errors has `param`. */
 function refuseWhatItCannot({ format, model }: Speech): void {
   // Edge-TTS itself makes nothing else, and a wrapper that answered mp3 under another name would be believed.
-  if (format !== 'mp3') throw new GatewayError('BODY_INVALID', { detail: `format: this speech backend makes mp3 only, not ${format}` })
-  if (model !== null) throw new GatewayError('BODY_INVALID', { detail: 'model: this speech backend has no models to choose from' })
+  if (format !== 'mp3')
+    throw new GatewayError('BODY_INVALID', {
+      detail: `This speech backend makes mp3 only, not ${format}`,
+      hints: { param: 'response_format' },
+    })
+  if (model !== null)
+    throw new GatewayError('BODY_INVALID', { detail: 'model: this speech backend has no models to choose from', hints: { param: 'model' } })
 }
 
 /** The wrapper does not catch what Edge-TTS throws. */

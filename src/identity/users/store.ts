@@ -150,7 +150,7 @@ async function addCredit(tx: Step, credit: CreditWrite): Promise<number> {
     .returning('balance_micro')
     .executeTakeFirst()
   if (after === undefined || after.balance_micro === null)
-    throw conflict('This user is not billed, so there is no balance to change; have the user billed first')
+    throw conflict('This user is not billed, so there is no balance to change; open one with: portcullis user edit NAME --billed on')
   if (Math.abs(after.balance_micro) > BALANCE_MICRO_MAX) throw conflict('The balance would be above a thousand million')
   await noteCredit(tx, credit)
   return after.balance_micro
