@@ -198,14 +198,15 @@ function resizeQueues(life: Life, { services }: Config): void {
 
 function standingOf({ services }: Config, life: Life, health: Health): Standing {
   const { carrier, balancer } = life
-  const standing = (backend: Backend) => {
+  const endpoints = new Map(life.house.models.endpoints().map((endpoint) => [endpoint.name, endpoint]))
+  const standing = (backend: Backend, endpoint: Endpoint | undefined) => {
     const { inFlight, waiting } = carrier.loadOf(backend)
-    return { health: health.of(backend), inFlight, waiting }
+    return { health: health.of(backend), inFlight, waiting, passedOver: endpoint === undefined ? null : balancer.passedOver(endpoint) }
   }
   return {
-    services: services.filter(({ enabled }) => enabled).map(standing),
+    services: services.filter(({ enabled }) => enabled).map((service) => standing(service, endpoints.get(`builtin:${service.name}`))),
     endpoints: ownEndpoints(life).map((endpoint) => ({
-      ...standing(endpoint),
+      ...standing(endpoint, endpoint),
       active: endpoint.active,
       priority: endpoint.priority,
       breaker: balancer.stateOf(endpoint),

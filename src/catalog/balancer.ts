@@ -14,7 +14,7 @@ export interface Standing {
 export type Verdict = 'served' | 'undecided' | Failure
 
 export interface BalancerParts {
-  readonly clock: Pick<Clock, 'monoMs'>
+  readonly clock: Clock
   readonly standing: (endpoint: Endpoint) => Standing
 }
 
@@ -24,12 +24,22 @@ export interface Choice {
   readonly waitMs: number
 }
 
+/** That an endpoint did not serve requests which another might have served in its place. */
+export interface PassedOver {
+  /** Of the latest, as the ledger has it. */
+  readonly why: string
+  readonly times: number
+  readonly lastMs: number
+}
+
 /** What this process has seen of an endpoint. */
 interface Known {
   /** Made when it first fails. */
   breaker: Breaker | null
   /** The turn in which it was chosen last. */
   chosenAt: number
+  /** Made when it is first passed over. */
+  passed: { why: string; times: number; lastMs: number } | null
 }
 
 const NONE: Choice = { place: null, waitMs: 0 }
@@ -92,7 +102,7 @@ export class Balancer {
   #knownOf(endpoint: Endpoint): Known {
     const known = this.#known.get(endpoint)
     if (known !== undefined) return known
-    const made: Known = { breaker: null, chosenAt: 0 }
+    const made: Known = { breaker: null, chosenAt: 0, passed: null }
     this.#known.set(endpoint, made)
     return made
   }
@@ -113,6 +123,20 @@ export class Balancer {
       known.breaker ??= new Breaker(this.#parts.clock)
       known.breaker.failed(verdict)
     }
+  }
+
+  /** The ledger tells it of each request; this is for people who ask how things stand. */
+  passOver(endpoint: Endpoint, why: string): void {
+    const known = this.#knownOf(endpoint)
+    known.passed ??= { why, times: 0, lastMs: 0 }
+    known.passed.why = why
+    known.passed.times += 1
+    known.passed.lastMs = this.#parts.clock.nowMs()
+  }
+
+  /** Since the start, or since the endpoint was edited. */
+  passedOver(endpoint: Endpoint): PassedOver | null {
+    return this.#known.get(endpoint)?.passed ?? null
   }
 
   stateOf(endpoint: Endpoint): BreakerState {

@@ -1,4 +1,4 @@
-export { Balancer, type Standing, type Verdict } from './balancer.ts'
+export { Balancer, type PassedOver, type Standing, type Verdict } from './balancer.ts'
 export type { BreakerState } from './breaker.ts'
 export { BUILTIN } from './builtin.ts'
 export { closeMatches } from './close-matches.ts'

@@ -20,6 +20,7 @@ const backendAnswer = {
   note: z.string(),
   in_flight: z.number(),
   waiting: z.number(),
+  passed_over: z.object({ why: z.string(), times: z.number(), last: z.string() }).nullable(),
 }
 
 const statusAnswer = z.object({
@@ -129,8 +130,17 @@ function presentStatus({ version, ready, why, uptime_seconds, in_flight, account
     ...(endpoints.length === 0 ? [] : [endpointTable(endpoints)]),
     ...accountsText(accounts),
     ...backends.filter(({ note }) => note !== '').map(({ service, note }) => `${service}: ${visible(note)}`),
+    ...backends.flatMap((backend) => passedOverText(backend.service, backend)),
     ...endpoints.filter(({ note, active }) => note !== '' && active).map(({ endpoint, note }) => `${visible(endpoint)}: ${visible(note)}`),
+    ...endpoints.flatMap((endpoint) => passedOverText(endpoint.endpoint, endpoint)),
   ]
+}
+
+/** Requests that might have been served there, and were not; the ledger tells it of each of them. */
+function passedOverText(name: string, { passed_over }: Pick<Endpoint, 'passed_over'>): readonly string[] {
+  if (passed_over === null) return []
+  const { why, times, last } = passed_over
+  return [`${visible(name)}: passed over ${times === 1 ? 'once' : `${times} times`}, the last at ${timeOf(last)}: ${visible(why)}`]
 }
 
 /** A busy gateway is always a moment ahead of its accounts. */

@@ -1,15 +1,17 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Hono } from 'hono'
-import type { BackendHealth, BreakerState } from '../catalog/index.ts'
+import type { BackendHealth, BreakerState, PassedOver } from '../catalog/index.ts'
 import { answer, type Corridor, jsonAnswer, type Policy } from '../gate/index.ts'
 import { envelopeOf, type GateEnv, openRoute } from '../http/index.ts'
 import type { Metrics } from './metrics.ts'
 
-/** How a backend stands: what health checks say of it, and how many requests are there. */
+/** How a backend stands: what health checks say of it, how many requests are there, and why the latest that might have been went elsewhere. */
 export interface BackendStanding {
   readonly health: BackendHealth
   readonly inFlight: number
   readonly waiting: number
+  /** Null where it never was. */
+  readonly passedOver: PassedOver | null
 }
 
 export interface EndpointStanding extends BackendStanding {
@@ -102,7 +104,7 @@ function presentStatus({ version, standing, accounts, ready, uptimeMs, corridor 
   }
 }
 
-const presentBackend = ({ health, inFlight, waiting }: BackendStanding) => ({
+const presentBackend = ({ health, inFlight, waiting, passedOver }: BackendStanding) => ({
   url: health.url,
   dialect: health.dialect,
   up: health.up,
@@ -111,4 +113,6 @@ const presentBackend = ({ health, inFlight, waiting }: BackendStanding) => ({
   note: health.note,
   in_flight: inFlight,
   waiting,
+  passed_over:
+    passedOver === null ? null : { why: passedOver.why, times: passedOver.times, last: new Date(passedOver.lastMs).toISOString() },
 })
