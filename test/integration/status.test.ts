@@ -60,7 +60,7 @@ describe('GET /status', () => {
     expect(Object.keys(ofEndpoint)).toEqual(Object.keys(ofBackend))
     expect([active, priority, breaker]).toEqual([true, 0, 'closed'])
     expect([...new Set(documented)].sort()).toEqual([...new Set([...Object.keys(status), ...Object.keys(ofBackend)])].sort())
-    for (const field of ['service', 'endpoint', 'active', 'priority', 'breaker', ...Object.keys(status.accounts)])
+    for (const field of ['service', 'endpoint', 'active', 'priority', 'breaker', 'times', 'last', 'why', ...Object.keys(status.accounts)])
       expect(section).toContain(`\`${field}\``)
   })
 })
