@@ -29,7 +29,7 @@ describe('the tokens of an answer, before there is one', () => {
     expect(most(body).tokens_out).toBe(tokens)
   })
 
-  it.each(['n', 'best_of', 'max_tokens', 'max_completion_tokens', 'max_output_tokens'])('are not guessed where %s is no number', (name) => {
+  it.each(['n', 'best_of', 'max_tokens', 'max_completion_tokens', 'n_predict', 'max_output_tokens'])('are not guessed where %s is no number', (name) => {
     for (const kind of ['chat', 'completions', 'responses', 'messages'] as const)
       for (const value of ['64', '', true, [64], {}])
         expect(() => most({ [name]: value }, kind)).toThrow(expect.objectContaining({ code: 'BODY_INVALID', hints: { param: name } }))
@@ -40,6 +40,8 @@ describe('the tokens of an answer, before there is one', () => {
     ['chat', { max_tokens: 10 }, 10],
     ['chat', { max_tokens: 1, max_completion_tokens: 50_000 }, 50_000],
     ['chat', { max_completion_tokens: 1 }, LIMITS.tokensOutGuess],
+    ['chat', { max_tokens: 1, n_predict: 50_000 }, 50_000],
+    ['completions', { max_tokens: 5_000, n_predict: 1 }, 5_000],
     ['chat', { max_output_tokens: 1 }, LIMITS.tokensOutGuess],
     ['chat', { options: { num_predict: 1 } }, LIMITS.tokensOutGuess],
     ['responses', { max_output_tokens: 10 }, 10],

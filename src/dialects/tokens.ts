@@ -35,8 +35,10 @@ const BOUND: Readonly<Record<Writes, string | null>> = {
   messages: 'max_tokens',
   generates: null,
 }
-/** The new name of a bound, which not every backend knows yet: it may say that there will be more, but not that there will be less. */
+/** Other names of a bound, which not every backend knows: they may say that there will be more, but not that there will be less. */
 const NEW_BOUND = 'max_completion_tokens'
+/** llama.cpp's own, which goes before `max_tokens` there. */
+const OWN_BOUND = 'n_predict'
 
 const BYTES_PER_TOKEN = 4
 const TOKENS_OF_MEDIA = 1_000
@@ -60,7 +62,7 @@ export function expectedTokens(body: ReadBody, kind: Writes | 'embeds'): { least
 }
 
 /** What says how much is to be written. Many backends read `"64"` as 64, and whoever reserves for it must not read less. */
-const NUMBERS = ['n', 'best_of', 'max_tokens', NEW_BOUND, 'max_output_tokens'] as const
+const NUMBERS = ['n', 'best_of', 'max_tokens', NEW_BOUND, OWN_BOUND, 'max_output_tokens'] as const
 
 function wantNumbers(fields: ReadBody['fields']): void {
   for (const name of NUMBERS) {
@@ -81,7 +83,8 @@ function boundOf(fields: ReadBody['fields'], kind: Writes): number {
   const { options } = fields
   const said =
     name !== null ? fields[name] : typeof options === 'object' && options !== null && 'num_predict' in options ? options.num_predict : 0
-  return Math.max(countOf(said) || LIMITS.tokensOutGuess, kind === 'chat' ? countOf(fields[NEW_BOUND]) : 0)
+  const bound = countOf(said) || LIMITS.tokensOutGuess
+  return kind === 'generates' ? bound : Math.max(bound, kind === 'chat' ? countOf(fields[NEW_BOUND]) : 0, countOf(fields[OWN_BOUND]))
 }
 
 const countOf = (value: unknown): number =>
