@@ -29,12 +29,15 @@ describe('the tokens of an answer, before there is one', () => {
     expect(most(body).tokens_out).toBe(tokens)
   })
 
-  it.each(['n', 'best_of', 'max_tokens', 'max_completion_tokens', 'n_predict', 'max_output_tokens'])('are not guessed where %s is no number', (name) => {
-    for (const kind of ['chat', 'completions', 'responses', 'messages'] as const)
-      for (const value of ['64', '', true, [64], {}])
-        expect(() => most({ [name]: value }, kind)).toThrow(expect.objectContaining({ code: 'BODY_INVALID', hints: { param: name } }))
-    expect(most({ prompt: 'x', [name]: '64' }, 'generates').tokens_out).toBe(LIMITS.tokensOutGuess)
-  })
+  it.each(['n', 'best_of', 'max_tokens', 'max_completion_tokens', 'n_predict', 'max_output_tokens'])(
+    'are not guessed where %s is no number',
+    (name) => {
+      for (const kind of ['chat', 'completions', 'responses', 'messages'] as const)
+        for (const value of ['64', '', true, [64], {}])
+          expect(() => most({ [name]: value }, kind)).toThrow(expect.objectContaining({ code: 'BODY_INVALID', hints: { param: name } }))
+      expect(most({ prompt: 'x', [name]: '64' }, 'generates').tokens_out).toBe(LIMITS.tokensOutGuess)
+    },
+  )
 
   it.each([
     ['chat', { max_tokens: 10 }, 10],
