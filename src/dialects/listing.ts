@@ -1,6 +1,7 @@
 import type { DialectName, Endpoint, Listed, Listing } from '../catalog/index.ts'
 import type { Capability } from '../kernel/index.ts'
 import { isRecord, jsonOf } from './fault.ts'
+import { isCloudModel } from './ollama/policy.ts'
 
 /** What each language calls the question for its models, and how its answer reads. None of these loads one. */
 const LISTINGS: Readonly<Record<DialectName, Listing>> = {
@@ -53,11 +54,9 @@ function named(entry: unknown, field: string, capabilityOf: (name: string, entry
   return isRecord(entry) && typeof name === 'string' && name !== '' ? [{ name, upstream: name, capability: capabilityOf(name, entry) }] : []
 }
 
-const CLOUD = /[:-]cloud\s*$/i
-
 function ollamaModel(entry: unknown, cloudModels: boolean): readonly Listed[] {
   // Prompts for such a one go to ollama.com, on the account of the host.
-  const isElsewhere = isRecord(entry) && (Boolean(entry.remote_model) || Boolean(entry.remote_host) || CLOUD.test(String(entry.name)))
+  const isElsewhere = isRecord(entry) && (Boolean(entry.remote_model) || Boolean(entry.remote_host) || isCloudModel(String(entry.name)))
   return isElsewhere && !cloudModels ? [] : named(entry, 'name', ollamaCapability)
 }
 

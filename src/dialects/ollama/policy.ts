@@ -65,6 +65,7 @@ export function inspectOllamaBody(body: Buffer, rules: OllamaRules): InspectedBo
   refuseAmbiguousKeys(keys, KNOWN)
   const fields = body.length > LIMITS.jsonWholeBytesMax ? parseFields(body, keys, GUARDED) : parseObject(body)
   const model = modelOf(fields)
+  if (!rules.mayManage) checkName(model)
   const read = { bytes: body, keys, fields }
   return { edits: judgedEdits(read, model, rules), model, read }
 }
@@ -98,8 +99,22 @@ function modelOf(fields: Readonly<Record<string, unknown>>): string {
   return String(fields.model ?? fields.name ?? '')
 }
 
-/** `gpt-oss:120b-cloud`, `x:cloud`: the suffix sends the prompt to ollama.com. Ollama reads names without case. */
-const isCloudModel = (model: string): boolean => /[:-]cloud\s*$/i.test(model)
+/** Ollama trims some spellings that it goes on with, and cuts off whatever stands before `://`: a name must be the one that everybody here reads. */
+function checkName(model: string): void {
+  if (NAME.test(model) && !model.includes('://')) return
+  throw new GatewayError('BODY_INVALID', {
+    detail: '"model" must be a name as Ollama lists it: letters, digits and . _ : / - only, and no "://"',
+    reason: 'a model name that Ollama does not list',
+  })
+}
+
+const NAME = /^[A-Za-z0-9._:/-]*$/
+
+/**
+ * `gpt-oss:120b-cloud`, `x:cloud`: the suffix sends the prompt to ollama.com. Ollama reads it without case, and without the white space around it, of
+ * which U+0085 is a part in Go.
+ */
+export const isCloudModel = (model: string): boolean => /[:-][\s\u0085]*cloud[\s\u0085]*$/i.test(model)
 
 function checkOptions(options: unknown): void {
   if (options === undefined || options === null) return
@@ -130,15 +145,17 @@ function clampKeepAlive(keys: readonly TopLevelKey[], value: unknown): readonly 
   return allowedMs === wantedMs ? NO_EDITS : [{ start: span.start, end: span.end, text: `"${allowedMs / 1_000}s" ` }]
 }
 
-const GO_DURATION = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h)(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))*$/
-const GO_PART = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g
+const GO_DURATION = /^[-+]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/
+/** Finds from every digit anew, so it is only for what is short and a duration. */
+const GO_PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g
+const DURATION_CHARS_MAX = 32
 const GO_UNIT_MS: Readonly<Record<string, number>> = { ns: 1e-6, us: 1e-3, µs: 1e-3, μs: 1e-3, ms: 1, s: 1e3, m: 6e4, h: 3.6e6 }
 
 /** Seconds as a number, or Go's duration text; anything negative means for ever. */
 function keepAliveMs(value: unknown): number {
   if (typeof value === 'number') return value < 0 ? Number.POSITIVE_INFINITY : value * 1_000
   if (typeof value === 'string' && value === '0') return 0
-  if (typeof value !== 'string' || !GO_DURATION.test(value)) {
+  if (typeof value !== 'string' || value.length > DURATION_CHARS_MAX || !GO_DURATION.test(value)) {
     throw new GatewayError('BODY_INVALID', { detail: '"keep_alive" must be seconds as a number, or a duration such as "5m"' })
   }
   if (value.startsWith('-')) return Number.POSITIVE_INFINITY

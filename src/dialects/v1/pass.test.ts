@@ -73,7 +73,7 @@ describe('the body of a request that passes', () => {
 
     it('never asks its cloud where the configuration does not allow it, by whatever name', () => {
       const text = '{"model":"fast"}'
-      for (const upstream of ['x:cloud', 'gpt-oss:120B-Cloud', 'x:cloud ']) {
+      for (const upstream of ['x:cloud', 'gpt-oss:120B-Cloud', 'x:cloud ', 'x:1b: cloud\u0085']) {
         expect(() => body(text, { upstream }), upstream).toThrow(/^cloud model$/)
         expect(() => body(text, { upstream, mayManage: true }), upstream).toThrow(/^cloud model$/)
         expect(body(text, { upstream, endpoint: { ...endpoint, cloudModels: true } })).toContain(upstream)
