@@ -41,7 +41,10 @@ const busy: Meaning = (sentence, status) =>
 
 /** How the account stands that the operator has with a provider is no business of the caller, nor is its name. */
 const ACCOUNT = /quota|billing|credit|payment|balance|subscription|upgrade|\bplan\b/i
-const ACCOUNT_IDS = /\b(?:org|organization|proj|project|user|acct|account|team|workspace)[-_](?=[\w-]*\d)[\w-]{6,}/g
+const ACCOUNT_IDS = /\b(?:org|organization|proj|project|user|acct|account|team|workspace)[-_][\w-]{6,}/g
+
+/** Words have no digits. Whether there is one is asked of a whole match: a look ahead from each of its parts took 0.7 s for 64 KiB. */
+const withoutAccounts = (text: string): string => text.replaceAll(ACCOUNT_IDS, (id) => (/\d/.test(id) ? '…' : id))
 
 const rejected: Meaning = (sentence, status, notes) =>
   new GatewayError('UPSTREAM_REJECTED', {
@@ -107,7 +110,7 @@ export function sentenceOf({ contentType, body }: WholeAnswer): string {
   const text = body.toString('utf8').trim()
   const json = jsonOf(text.startsWith('data:') ? text.slice('data:'.length).split('\n', 1)[0] : text)
   const found = json !== undefined ? sentenceIn(json, 0) : /html/i.test(contentType) || text.startsWith('<') ? '' : text
-  return clip(found.replaceAll(ACCOUNT_IDS, '…').replaceAll(/\s+/g, ' ').trim(), LIMITS.backendSentenceCharsMax)
+  return clip(withoutAccounts(found).replaceAll(/\s+/g, ' ').trim(), LIMITS.backendSentenceCharsMax)
 }
 
 /** The value of a JSON text; undefined when it is none. */

@@ -195,11 +195,14 @@ function refuseGuarded(fields: Txt2Img): void {
     })
 }
 
+/** One run after each `<`: with two, one of which may be empty, a prompt of nothing but spaces took minutes. */
+const HIDDEN_ARGUMENTS = /<[\s/]*sd_cpp_extra_args/i
+
 /** stable-diffusion.cpp, which speaks this language too, takes any of its own arguments from inside a prompt. */
 export function refuseHiddenArguments(fields: Txt2Img): void {
   for (const field of PROMPTS) {
     const prompt = fields[field]
-    if (typeof prompt === 'string' && /<\s*\/?\s*sd_cpp_extra_args/i.test(prompt)) {
+    if (typeof prompt === 'string' && HIDDEN_ARGUMENTS.test(prompt)) {
       throw new GatewayError('POLICY_REFUSED', { detail: `${field} holds arguments for the backend; that needs the right manage:image` })
     }
   }
