@@ -128,15 +128,49 @@ describe('models in memory', () => {
 })
 
 describe('the model that an endpoint’s own name means', () => {
-  it.each(['llama3.2', 'llama3.2:latest', 'LLAMA3.2', 'library/llama3.2', 'registry.ollama.ai/library/llama3.2:latest'])(
-    'however Ollama may spell it: %s',
-    async (upstream) => {
-      await house.model({ name: 'fast', at: ['builtin:chat=llama3.2'], price_in: '1' })
-      expect(house.catalog.at('builtin:chat', upstream)?.name).toBe('fast')
-      expect(house.catalog.at('builtin:chat', 'llama3.2:3b')).toBeUndefined()
-      expect(house.catalog.at('builtin:image', upstream)).toBeUndefined()
-    },
-  )
+  it.each([
+    'llama3.2',
+    'llama3.2:latest',
+    'LLAMA3.2',
+    'library/llama3.2',
+    'registry.ollama.ai/library/llama3.2:latest',
+    'llama3.2:local',
+    'llama3.2:latest: Local ',
+    'x://registry.ollama.ai/library/llama3.2',
+    'a/b://registry.ollama.ai/library/llama3.2:local',
+    'https://registry.ollama.ai/library/llama3.2',
+    '\u0085llama3.2\u0085',
+  ])('however Ollama may spell it: %j', async (upstream) => {
+    await house.model({ name: 'fast', at: ['builtin:chat=llama3.2'], price_in: '1' })
+    expect(house.catalog.at('builtin:chat', upstream)?.name).toBe('fast')
+    expect(house.catalog.at('builtin:chat', 'llama3.2:3b')).toBeUndefined()
+    expect(house.catalog.at('builtin:image', upstream)).toBeUndefined()
+  })
+
+  it('is the same in Ollama’s cloud by its suffix and by its tag, and another one there than here', async () => {
+    await house.model({ name: 'far', at: ['builtin:chat=gpt-oss:120b-cloud'], price_in: '1' })
+    await house.model({ name: 'near', at: ['builtin:chat=gpt-oss:120b'] })
+    for (const upstream of ['gpt-oss:120b-cloud', 'gpt-oss:120b:cloud', 'library/GPT-OSS:120b: Cloud'])
+      expect(house.catalog.at('builtin:chat', upstream)?.name).toBe('far')
+    expect(house.catalog.at('builtin:chat', 'gpt-oss:120b:local')?.name).toBe('near')
+    for (const upstream of ['gpt-oss:cloud', 'gpt-oss:local', 'my-gpt-oss:120b-cloud'])
+      expect(house.catalog.at('builtin:chat', upstream)).toBeUndefined()
+  })
+
+  it('is found at once in a name of any length', async () => {
+    await house.model({ name: 'fast', at: ['builtin:chat=llama3.2'] })
+    const startedMs = performance.now()
+    for (const unit of [' ', '\u0085', ':', '/', ': ', '://', 'library/', ':local'])
+      expect(house.catalog.at('builtin:chat', `x${unit.repeat(200_000)}x`)).toBeUndefined()
+    expect(performance.now() - startedMs).toBeLessThan(1_000)
+  })
+
+  it('is switched off by whatever spelling', async () => {
+    await house.model({ name: 'secret', at: ['builtin:chat=secret'] })
+    await house.catalog.manage.models.edit('secret', { active: false })
+    for (const upstream of ['secret', 'secret:local', 'x://registry.ollama.ai/library/secret', 'secret\u0085'])
+      expect(house.catalog.at('builtin:chat', upstream)).toMatchObject({ name: 'secret', active: false })
+  })
 
   it('is the oldest that is on, and one that is off where no other is there', async () => {
     await house.model({ name: 'b', at: ['builtin:chat=x'] })

@@ -116,7 +116,7 @@ export function modelOf(record: ModelRecord, endpointAt: EndpointAt): Model {
   })
 }
 
-const OLLAMA_LIBRARY = /^(?:(?:https?:\/\/)?registry\.ollama\.ai\/)?(?:library\/)?/
+const OLLAMA_LIBRARY = /^(?:registry\.ollama\.ai\/)?(?:library\/)?/
 
 /** Backends that have one model, whatever it is called. */
 const NAMELESS: ReadonlySet<DialectName> = new Set(['speak', 'asr', 'whispercpp'])
@@ -129,6 +129,23 @@ export function placeKey(ref: EndpointRef, upstream: string | null, dialect: Dia
 
 /** Ollama reads names without case, `llama3.2` as `llama3.2:latest`, and both as those of its own library. */
 function ollamaName(name: string): string {
-  const lower = name.trim().toLowerCase().replace(OLLAMA_LIBRARY, '')
-  return lower.includes(':', lower.lastIndexOf('/') + 1) ? lower : `${lower}:latest`
+  const { base, isCloud } = sourceOf(trimmed(name).toLowerCase())
+  const scheme = base.indexOf('://') // whatever it is
+  const local = trimmed(scheme === -1 ? base : base.slice(scheme + '://'.length)).replace(OLLAMA_LIBRARY, '')
+  const whole = local.includes(':', local.lastIndexOf('/') + 1) ? local : `${local}:latest`
+  return isCloud ? `${whole}${CLOUD}` : whole
 }
+
+const CLOUD = '-cloud'
+
+/** Behind the last colon may stand where Ollama is to find the model: `:local` says nothing more, and `x:1b:cloud` is `x:1b-cloud`. */
+function sourceOf(name: string): { readonly base: string; readonly isCloud: boolean } {
+  const colon = name.lastIndexOf(':')
+  const suffix = colon === -1 ? '' : trimmed(name.slice(colon + 1))
+  if (suffix === 'local' || suffix === 'cloud') return { base: name.slice(0, colon), isCloud: suffix === 'cloud' }
+  if (!suffix.endsWith(CLOUD) || suffix.includes('/')) return { base: name, isCloud: false }
+  return { base: name.slice(0, colon + 1) + suffix.slice(0, -CLOUD.length), isCloud: true }
+}
+
+/** As Go trims, for which U+0085 is white space too. */
+const trimmed = (text: string): string => text.replaceAll('\u0085', ' ').trim()
