@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { StreamReader } from '../../dialects/index.ts'
@@ -50,6 +51,16 @@ describe('what passes as it comes', () => {
     expect(reader?.chunk(event).toString()).toBe(`data: ${MASKED} sk\n\n`)
     expect([reader?.atBoundary, reader?.isWhole, reader?.report()]).toEqual([true, true, { finished: false, failed: true }])
     expect(hiding(null, auth(KEY))?.report()).toEqual({ finished: true, failed: false })
+  })
+
+  it('may be made of the mask’s own sign', () => {
+    const bytes = Buffer.from(`a ${'*'.repeat(20)} b`)
+    const look = () => {
+      const reader = hiding(null, auth('*'.repeat(8)))
+      return Buffer.concat([reader?.chunk(bytes) ?? bytes, reader?.rest?.() ?? Buffer.alloc(0)]).toString()
+    }
+    // With a bound, because the fault would be to search for ever.
+    expect(runInNewContext('look()', { look }, { timeout: 2_000 })).toBe(bytes.toString())
   })
 
   it('is left alone where there is no credential, or one that is too short to be a secret', () => {

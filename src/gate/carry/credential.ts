@@ -81,11 +81,12 @@ class HidingReader implements StreamReader {
   }
 }
 
+/** Goes on behind what it has masked, because a credential may be made of the mask's own sign. */
 function maskedIn(bytes: Buffer, word: Buffer): Buffer {
   let at = bytes.indexOf(word)
   if (at === -1) return bytes
   const masked = Buffer.from(bytes)
-  for (; at !== -1; at = masked.indexOf(word, at)) masked.fill(MASK, at, at + word.length)
+  for (; at !== -1; at = masked.indexOf(word, at + word.length)) masked.fill(MASK, at, at + word.length)
   return masked
 }
 
