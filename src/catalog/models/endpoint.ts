@@ -148,7 +148,7 @@ const ROOTED: ReadonlySet<DialectName> = new Set(['openai', 'ollama', 'anthropic
  * `/chat/completions` after whatever was given; so a path of another kind is left as it is, and is all there is before it.
  */
 function addressOf(given: string, dialect: DialectName): Pick<Endpoint, 'url' | 'apiRoot'> {
-  const url = given.replace(/\/+$/, '')
+  const url = given.replace(/(?<!\/)\/+$/, '')
   if (!ROOTED.has(dialect)) return { url, apiRoot: '' }
   if (/\/v1$/.test(url)) return { url: url.slice(0, -'/v1'.length), apiRoot: '/v1' }
   const isBare = /^https?:\/\/[^/]+$/.test(url)

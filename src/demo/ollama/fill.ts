@@ -31,6 +31,10 @@ const mentions = (prompt: string, value: unknown): boolean =>
   typeof value === 'string' && value !== '' && prompt.toLowerCase().includes(value.toLowerCase())
 
 /** The last word with a capital that does not begin the text: in “Is it cold in Paris today?” that is Paris. */
-const nameIn = (prompt: string): string | undefined => prompt.match(/(?<=\S\s+)\p{Lu}[\p{L}\p{M}'’-]+/gu)?.at(-1)
+const nameIn = (prompt: string): string | undefined =>
+  prompt
+    .trimStart()
+    .match(/(?<=\s)\p{Lu}[\p{L}\p{M}'’-]+/gu)
+    ?.at(-1)
 
 const numberIn = (prompt: string): number => Number(/-?\d+(?:\.\d+)?/.exec(prompt)?.[0] ?? 0)

@@ -20,7 +20,7 @@ export function tellCaddy(line: Fields): Told {
   if (!answeredByFront(line, status)) return { what: 'passed_on', atMs }
   const offence = OFFENCES[status] ?? (status >= 400 ? 'other' : '')
   // Our Caddyfile cuts queries off and leaves an ellipsis.
-  const path = textOf(request.uri).replace(/[?#].*$|…$/, '')
+  const path = textOf(request.uri).replace(/[?#].*$|…$/s, '')
   const seconds = numberOf(line.duration, -1)
   const sighting: Sighting = {
     ...BLANK,

@@ -1,9 +1,10 @@
 import { BLANK, type Sighting } from '../sighting.ts'
 import { credible, malformed, type Told } from './told.ts'
 
-const HEAD = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})(?: UTC)? \| *[A-Za-z]+ *\| *([A-Z_]+) *\| *(.*)$/
-const FIELD = /^([A-Za-z][A-Za-z ]*): ?(.*)$/
-const REQUEST = /^([A-Z]+) (\/.*|\*)$/
+// All of them with `s`: where `.` stops at U+2028, a long line that holds one is begun anew from each of its signs.
+const HEAD = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})(?: UTC)? \| *[A-Za-z]+ *\| *([A-Z_]+) *\| *(.*)$/s
+const FIELD = /^([A-Za-z][A-Za-z ]*): ?(.*)$/s
+const REQUEST = /^([A-Z]+) (\/.*|\*)$/s
 
 /** Events of the Python gatekeeper's audit log, and what each means here. */
 const EVENTS: Readonly<Record<string, Pick<Sighting, 'verdict' | 'offence' | 'status' | 'recognised'>>> = {
@@ -25,7 +26,7 @@ export function tellLegacy(text: string): Told {
   const { method, path, fields } = divide(rest)
   const field = (name: string): string => fields.get(name) ?? ''
   const status = /^\d{3}$/.test(field('status')) ? Number(field('status')) : meaning.status
-  const shown = field('key').replace(/\.{3}.*$/, '')
+  const shown = field('key').replace(/\.{3}.*$/s, '')
   const sighting: Sighting = {
     ...BLANK,
     ...meaning,
@@ -58,7 +59,7 @@ function divide(rest: string): { method: string; path: string; fields: Map<strin
     const request = method === '' ? REQUEST.exec(part.trim()) : null
     if (request) {
       method = request[1] ?? ''
-      path = (request[2] ?? '').replace(/\?.*$/, '')
+      path = (request[2] ?? '').replace(/\?.*$/s, '')
       continue
     }
     const field = FIELD.exec(part.trim())

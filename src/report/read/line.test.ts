@@ -179,6 +179,33 @@ describe('lines of the old audit log', () => {
   })
 })
 
+describe('a line as long as one may be', () => {
+  // A path in a log may hold such a sign as it is, and `.` does not match it.
+  const END = '\u2028!'
+  const front = (uri: string): string =>
+    JSON.stringify({ ts: 1795256980.45, logger: 'x', request: { method: 'GET', uri, remote_ip: '1.1.1.1' }, status: 403, resp_headers: {} })
+  const old = (rest: string): string => `2025-06-04 08:20:54 UTC | WARNING | UNAUTHORIZED | ${rest}`
+
+  it.each(['?', '#', '?#', '…', '/', ' '])('is read in one go: %j', (unit) => {
+    const long = unit.repeat(200_000 / unit.length) + END
+    const startedMs = performance.now()
+    for (const line of [
+      front(`/${long}`),
+      old(`GET /${long} | IP: 1.1.1.1`),
+      old(`${long} | IP: 1.1.1.1`),
+      old(`Key: ${long}`),
+      old(`Key: ....${long}`),
+    ])
+      tell(line)
+    expect(performance.now() - startedMs).toBeLessThan(1_000)
+  })
+
+  it('does not hide what stands behind such a sign', () => {
+    expect(only(front(`/x?key=secret${END}`)).path).toBe('/x')
+    expect(only(old(`GET /x?key=secret${END} | IP: 203.0.113.5`))).toMatchObject({ path: '/x', address: '203.0.113.5' })
+  })
+})
+
 describe("lines of the front's log", () => {
   const front = (status: number, more: object = {}, request: object = {}): string =>
     JSON.stringify({

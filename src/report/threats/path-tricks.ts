@@ -14,7 +14,7 @@ const STRONG: Readonly<Record<string, RegExp>> = {
   'NUL and control bytes': /%(?:25)?[01][0-9a-f]|\\u00[01]/i,
   backslashes: /\\(?!u[0-9a-f]{4})|%(?:25)?5c/i,
   'double encoding': /%25(?:2e|2f|5c|3b|00|25)/i,
-  'path parameters': /;[^/]*\/|;$|%3b/i,
+  'path parameters': /^[^;]*;.*\/|;$|%3b/is, // from the first semicolon only, of a million
 }
 /** These also come from a base URL with a slash too many, and from model names that hold a slash. */
 const WEAK: Readonly<Record<string, RegExp>> = { 'encoded slashes': /%2f/i, 'doubled slashes': /\/\// }
