@@ -101,6 +101,20 @@ describe('the endpoint that is asked', () => {
     expect(order([down, spare])).toEqual(['down', 'spare'])
   })
 
+  it('is told to have been taken in the place of one that is down, where that had its turn before', () => {
+    const [down, alike, spare] = [endpoint('down', { priority: 1 }), endpoint('alike', { priority: 1 }), endpoint('spare', { priority: 2 })]
+    stands(down, { up: false })
+    choose([down, spare])
+    expect(passed).toEqual(['down: down'])
+    choose([alike, down])
+    expect(passed).toEqual(['down: down', 'down: down'])
+    stands(spare, { up: false })
+    choose([alike, spare])
+    choose([down, spare])
+    choose([down])
+    expect(passed).toHaveLength(2)
+  })
+
   it('is never one that was tried before, or that does not speak so', () => {
     const [a, mute] = [endpoint('a'), endpoint('mute', { speaks: new Set<Protocol>(['speech']) })]
     expect(choose([mute, a]).place?.endpoint.name).toBe('a')

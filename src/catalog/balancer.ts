@@ -69,6 +69,7 @@ export class Balancer {
     let bestKnown: Known | null = null
     let bestRank = Number.POSITIVE_INFINITY
     let waitMs = 0
+    let down: Endpoint[] | null = null
     for (const place of places) {
       const { endpoint } = place
       if (tried.includes(endpoint) || !endpoint.speaks.has(protocol)) continue
@@ -80,12 +81,20 @@ export class Balancer {
         continue
       }
       const rank = places.length === 1 ? 0 : this.#rank(endpoint)
+      if (rank >= DOWN) {
+        down ??= []
+        down.push(endpoint)
+      }
       // Of two alike the one that was chosen longer ago, or the first would have all requests of a quiet house.
       if (rank < bestRank || (rank === bestRank && bestKnown !== null && known.chosenAt < bestKnown.chosenAt)) {
         best = place
         bestKnown = known
         bestRank = rank
       }
+    }
+    // Who has a lower priority would not have been asked anyway.
+    if (down !== null && best !== null && bestRank < DOWN) {
+      for (const endpoint of down) if (endpoint.priority <= best.endpoint.priority) passed(endpoint, 'down')
     }
     this.#turn += 1
     if (bestKnown !== null) bestKnown.chosenAt = this.#turn
