@@ -122,6 +122,35 @@ describe('a stream whose backend is silent', () => {
   })
 })
 
+describe('a stream whose backend is silent, with HEARTBEAT=off', () => {
+  let quiet: V1Scene
+  beforeAll(async () => {
+    quiet = await openV1Scene({ HEARTBEAT: 'off' })
+  })
+  afterAll(() => quiet.close())
+
+  it('has nothing but what the backend says, and an error before that as a status of its own', async () => {
+    const backend = await quiet.endpoint('one')
+    await quiet.model('m', ['one'])
+    backend.behave(delayed(700, chatStream({ tokens: ['a', 'b'] })))
+    const { status, body, complete } = await quiet.chat({ stream: true })
+    expect([status, complete]).toEqual([200, true])
+    expect(body.split('\n\n').filter((event) => event !== '' && !event.startsWith('data: '))).toEqual([])
+    backend.behave(delayed(500, proxyFault(502)))
+    expect((await quiet.chat({ stream: true })).status).toBe(502)
+  })
+
+  it('has no pings either', async () => {
+    const { endpoints } = quiet.gate.gateway.house.models.manage
+    await endpoints.create({ name: 'letters', url: letters.url, dialect: 'anthropic' })
+    await quiet.model('prose', ['letters'])
+    letters.behave(delayed(500, messageStream()))
+    const asked = { model: 'prose', max_tokens: 9, stream: true, messages: [{ role: 'user', content: 'hi' }] }
+    const { status, body } = await call(quiet.gate.port, { path: '/v1/messages', key: quiet.key, body: asked })
+    expect([status, body.startsWith('event: message_start')]).toEqual([200, true])
+  })
+})
+
 describe('a stream that breaks', () => {
   it.each([
     ['after words, without [DONE]', chatStream({ tokens: ['a', 'b'], done: false })],
