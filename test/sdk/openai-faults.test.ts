@@ -49,6 +49,11 @@ const stream = async (options: ChatOptions = {}) =>
       options.signal === undefined ? {} : { signal: options.signal },
     ),
   )
+const faultOf = async (doing: Promise<unknown>): Promise<InstanceType<typeof OpenAI.APIError>> => {
+  const fault = await thrown(doing)
+  if (fault instanceof OpenAI.APIError) return fault
+  throw fault
+}
 const lastOutcome = async () => (await scene.gate.outcomes()).at(-1)
 
 describe("OpenAI's client when a person errs", { skip: !THROUGH_GATE }, () => {
@@ -67,12 +72,22 @@ describe("OpenAI's client when a person errs", { skip: !THROUGH_GATE }, () => {
   })
 
   it('throws for a model that its key may not use, as if it were not there', async () => {
+    const { text: apiKey } = await scene.gate.key({ models: ['renamed'] })
+    const { message: unknown } = await faultOf(chat({ apiKey, model: 'absent' }))
+    const fault = await faultOf(chat({ apiKey }))
+    expect(fault).toBeInstanceOf(OpenAI.NotFoundError)
+    expect(fault).toMatchObject({ code: 'model_not_found', param: 'model', message: unknown.replace('absent', 'scripted') })
+    expect(await thrown(client({ apiKey }).models.retrieve('scripted'))).toBeInstanceOf(OpenAI.NotFoundError)
+    expect((await client({ apiKey }).models.list()).data.map(({ id }) => id)).toEqual(['renamed'])
+    expect(scene.open.asked).toEqual([])
+  })
+
+  it('throws for what its key has no right to, and lists no model of that kind', async () => {
     const { text: apiKey } = await scene.gate.key({ rights: ['image'] })
-    const fault = await thrown(chat({ apiKey }))
-    expect([403, 404]).toContain(fault instanceof OpenAI.APIError ? fault.status : 0)
-    const { data } = await client({ apiKey }).models.list()
-    expect(data.map(({ id }) => id).filter((id) => ['scripted', 'vectors', 'voice', 'ears'].includes(id))).toEqual([])
-    expect(data.map(({ id }) => id)).toContain('brush')
+    expect(await thrown(chat({ apiKey }))).toBeInstanceOf(OpenAI.PermissionDeniedError)
+    const listed = (await client({ apiKey }).models.list()).data.map(({ id }) => id)
+    expect(listed.filter((id) => ['scripted', 'vectors', 'voice', 'ears'].includes(id))).toEqual([])
+    expect(listed).toContain('brush')
   })
 
   it('throws for a model of another kind, though its endpoint could be asked so', async () => {
