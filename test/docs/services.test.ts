@@ -7,13 +7,18 @@ import { type AdminParts, adminRoutes } from '../../src/admin/index.ts'
 import { BUILTIN } from '../../src/catalog/index.ts'
 import { loadConfig } from '../../src/config.ts'
 import {
+  createEndpointInput,
   createKeyInput,
+  createModelInput,
   createUserInput,
   creditInput,
   disableKeyInput,
+  editEndpointInput,
   editKeyInput,
+  editModelInput,
   editUserInput,
   importKeysInput,
+  listCreditsInput,
   listEntitiesInput,
   listKeysInput,
   rotateKeyInput,
@@ -23,6 +28,8 @@ import {
   stopUserInput,
   TRANSCRIPT_FORMATS,
   transcribeOptions,
+  usageInput,
+  usageRequestsInput,
   validateKeyInput,
 } from '../../src/contract/index.ts'
 import type { Policy } from '../../src/gate/index.ts'
@@ -145,10 +152,20 @@ describe('docs/services.md', () => {
     expect(bullet('In `override_settings`').sort()).toEqual(keysOf('SETTINGS').sort())
   })
 
-  it('names the fields of the management routes', () => {
-    const takes = (route: string): string[] =>
-      names(new RegExp(`^\\| \`${route}\` \\| owner \\| ([^|]*) \\|`, 'm').exec(page)?.[1] ?? '').sort()
-    for (const [route, schema] of Object.entries({
+  it('names the fields of the management routes, and of no route any others', () => {
+    const rows = new Map(
+      [...page.matchAll(/^\| `([A-Z]+ \/admin\/api\/[^`]*)` \| owner \|([^|]*)\|/gm)].map(([, route = '', cell = '']) => [route, cell]),
+    )
+    // What stands in brackets are values and the fields of a field.
+    const fieldsIn = (cell: string): string[] => names(cell.replaceAll(/\([^)]*\)/g, ''))
+    const takes = (route: string): string[] => {
+      const cell = (rows.get(route) ?? '').trim()
+      const [also = '', ...rest] = cell.split(';')
+      if (!cell.startsWith('the same')) return fieldsIn(cell).sort()
+      expect([route, rest.length]).toEqual([route, 1])
+      return [...takes(route.replace('PATCH', 'POST').replace(/\/:name.*/, '')), ...fieldsIn(also)].sort()
+    }
+    const schemas: Readonly<Record<string, { readonly shape: object }>> = {
       'GET /admin/api/keys': listKeysInput,
       'POST /admin/api/keys': createKeyInput,
       'POST /admin/api/keys/validate': validateKeyInput,
@@ -161,8 +178,18 @@ describe('docs/services.md', () => {
       'PATCH /admin/api/users/:name': { shape: { ...editUserInput.shape, ...stopUserInput.shape } },
       'DELETE /admin/api/users/:name': stopUserInput,
       'POST /admin/api/users/:name/credit': creditInput,
-    }))
-      expect([route, takes(route)]).toEqual([route, Object.keys(schema.shape).sort()])
+      'GET /admin/api/users/:name/credits': listCreditsInput,
+      'GET /admin/api/endpoints': listEntitiesInput,
+      'POST /admin/api/endpoints': createEndpointInput,
+      'PATCH /admin/api/endpoints/:name': editEndpointInput,
+      'GET /admin/api/models': listEntitiesInput,
+      'POST /admin/api/models': createModelInput,
+      'PATCH /admin/api/models/:name{.+}': editModelInput,
+      'GET /admin/api/usage': usageInput,
+      'GET /admin/api/usage/requests': usageRequestsInput,
+    }
+    expect(Object.keys(schemas).filter((route) => !rows.has(route))).toEqual([])
+    for (const route of rows.keys()) expect([route, takes(route)]).toEqual([route, Object.keys(schemas[route]?.shape ?? {}).sort()])
   })
 
   it('quotes limits as they are', () => {
