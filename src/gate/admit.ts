@@ -16,7 +16,7 @@ import { type EndpointHold, type Hold, NO_HOLD } from '../limits/index.ts'
 import { type Bill, billOf, expectedOf } from './bill.ts'
 import { type Kept, KeptContent } from './content.ts'
 import { intentOf, outcomeOf, refusalOf } from './entries.ts'
-import { limitHeaders } from './limit-headers.ts'
+import { limitHeaders, recordOf } from './limit-headers.ts'
 import { type Demand, type Ended, type Policy, Visit } from './visit.ts'
 
 /** What the corridor needs of the other rooms, and no more. */
@@ -235,7 +235,7 @@ function tell(visit: Visit, error: GatewayError): void {
   const { status, headers, body } = errorAnswer(error, policy.errors, id)
   try {
     mustBeTaken(outgoing)
-    outgoing.writeHead(status, { ...answerHeaders, ...headers, 'content-length': Buffer.byteLength(body) })
+    outgoing.writeHead(status, { ...recordOf(answerHeaders), ...headers, 'content-length': Buffer.byteLength(body) })
     outgoing.end(body)
   } catch {
     outgoing.destroy() // a response that takes no answer must still not keep its place

@@ -119,14 +119,14 @@ class Attempts {
     }
   }
 
-  async #tryAt(place: Place, model: Model): Promise<Attempt> {
+  #tryAt(place: Place, model: Model): Promise<Attempt> {
     const { endpoint } = place
     try {
       this.#count(endpoint, model)
       // From the choice of an endpoint to its being counted as busy there is no turn for others, or they would all choose the same.
-      return await this.#carry(endpoint, this.#ask.planAt(place, model))
+      return this.#carry(endpoint, this.#ask.planAt(place, model))
     } catch (thrown) {
-      return { end: refusedEnd(asGatewayError(thrown)), goesOn: thrown instanceof GatewayError }
+      return Promise.resolve({ end: refusedEnd(asGatewayError(thrown)), goesOn: thrown instanceof GatewayError })
     }
   }
 
@@ -137,13 +137,14 @@ class Attempts {
     this.#visit.enterEndpoint(endpoint.name, model.price, hold)
   }
 
-  async #carry(endpoint: Endpoint, plan: Plan): Promise<Attempt> {
+  #carry(endpoint: Endpoint, plan: Plan): Promise<Attempt> {
     const { balancer, carrier } = this.#parts
     balancer.begun(endpoint)
     this.#visit.onAnswer = () => balancer.answered(endpoint)
-    const end = await carrier.carry(this.#visit, endpoint, plan)
-    balancer.ended(endpoint, verdictOf(end, this.#visit.principal?.id ?? ''))
-    return { end, goesOn: end.tell !== undefined && NOT_ACTED_ON.has(end.tell.code) }
+    return carrier.carry(this.#visit, endpoint, plan).then((end) => {
+      balancer.ended(endpoint, verdictOf(end, this.#visit.principal?.id ?? ''))
+      return { end, goesOn: end.tell !== undefined && NOT_ACTED_ON.has(end.tell.code) }
+    })
   }
 
   readonly #passOver = (endpoint: Endpoint, why: string): void => {

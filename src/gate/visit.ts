@@ -6,6 +6,7 @@ import type { EndpointHold } from '../limits/index.ts'
 import type { Ask } from './ask.ts'
 import { CallerSide } from './carry/caller-side.ts'
 import type { KeptContent } from './content.ts'
+import { type HeaderPairs, NO_HEADERS } from './limit-headers.ts'
 
 /** What a route asks of whoever comes. A route line reads as one. */
 export interface Policy {
@@ -83,7 +84,7 @@ export class Visit implements Slotted {
   /** Where a body that is read whole has its bytes. */
   room: Share | null = null
   /** Headers that the answer gets, whoever makes it; told to errors too. */
-  answerHeaders: Readonly<Record<string, string>> = NO_HEADERS
+  answerHeaders: HeaderPairs = NO_HEADERS
   #caller: CallerSide | null = null
   /** Bytes of a body that was read whole. */
   #bytesRead = 0
@@ -158,4 +159,3 @@ export class Visit implements Slotted {
 
 const nowhere = (): Promise<void> => Promise.resolve()
 const NO_FIELDS: Readonly<Record<string, unknown>> = Object.freeze({})
-const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})

@@ -173,6 +173,7 @@ export const LIMITS = {
   usageRestartMsMax: 1 * MINUTE_MS,
   usageStopMsMax: 5 * SECOND_MS,
   usageHeapMiBMax: 256,
+  usageYoungMiBMax: 4, // of the same; what it reads is soon forgotten, and 48 MiB for that are 15 MiB more in memory than it needs
   usageLogDays: 90,
   usageCountDays: 800,
   usageModelsPerKeyAndDayMax: 500, // a caller may name as many as he likes

@@ -5,11 +5,12 @@ import { countOf, type KeyUse, type Use } from './use.ts'
 
 type Kind = (limits: Allowance, use: Use, nowMs: number) => LimitState | null
 
-const requests: Kind = ({ rates }, { window }, nowMs) => {
+const requests: Kind = ({ rates }, use, nowMs) => {
+  const { window } = use
   let told: LimitState | null = null
   for (const rate of rates) {
     const limit = countOf(rate)
-    const within = window?.within(rate.perMs, nowMs) ?? 0
+    const within = use.callsWithin(rate.perMs, nowMs)
     const resetMs = within === 0 || window === null ? 0 : window.newest() + rate.perMs - nowMs
     told = tighter(told, { limit, remaining: Math.max(0, limit - within), resetMs })
   }

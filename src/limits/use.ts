@@ -43,6 +43,15 @@ export class Use {
     return worst
   }
 
+  /** How many calls are within a span. Of the longest it is all that is held, which needs no search through as many as there may be. */
+  callsWithin(perMs: number, nowMs: number): number {
+    const { window } = this
+    if (window === null) return 0
+    if (perMs !== this.longestMs) return window.within(perMs, nowMs)
+    window.forget(nowMs, perMs)
+    return window.held
+  }
+
   /** Returns the second in which they were counted. */
   countTokens({ tokensPerMinute }: Allowance, tokens: number, nowMs: number): number {
     if (tokensPerMinute === null || tokens === 0) return UNCOUNTED

@@ -76,9 +76,10 @@ export function mountV1(app: Hono<GateEnv>, parts: V1Parts): ExactRoutes {
 function asks({ corridor, toModel }: V1Parts, policy: Policy, prepare: Prepare): Enter {
   const reading: Policy = {
     ...policy,
-    async body(visit, room) {
-      visit.ask = await prepare(visit, room)
-    },
+    body: (visit, room) =>
+      prepare(visit, room).then((ask) => {
+        visit.ask = ask
+      }),
   }
   const perform: Perform = (visit) => {
     if (visit.ask === null) throw new Error('admitted without a body that was read')

@@ -144,7 +144,7 @@ const down = (reason: string): GatewayError => new GatewayError('STORE_UNAVAILAB
 
 /** Node 20 loads no .ts file in a thread, so there the sources are read as tests and `npm run dev` read them. What is built needs none of that. */
 export function startWorker(workerData: WorkerData): Worker {
-  const resourceLimits = { maxOldGenerationSizeMb: LIMITS.usageHeapMiBMax }
+  const resourceLimits = { maxOldGenerationSizeMb: LIMITS.usageHeapMiBMax, maxYoungGenerationSizeMb: LIMITS.usageYoungMiBMax }
   const options = { name: 'usage', workerData, execArgv: [], resourceLimits }
   if (import.meta.url.endsWith('.js')) return new Worker(new URL('./worker.js', import.meta.url), options)
   const source = new URL('./worker.ts', import.meta.url).href

@@ -5,6 +5,7 @@ import type { Ending } from '../../contract/index.ts'
 import type { LocalAnswer, Plan, StreamReader, StreamReport } from '../../dialects/index.ts'
 import { errorInBand, isEventStream } from '../../http/index.ts'
 import { type Clock, type GatewayError, LIMITS } from '../../kernel/index.ts'
+import { recordOf } from '../limit-headers.ts'
 import type { Ended, Visit } from '../visit.ts'
 import type { CallerSide } from './caller-side.ts'
 import { Collected } from './collected.ts'
@@ -236,7 +237,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
     if (this.#caller.kept) throw this.#rubbish('a whole answer, where a stream was begun')
     this.#status = status
     const { answerHeaders, envelope } = this.#visit
-    const told = { ...headers, ...answerHeaders, 'x-request-id': envelope.id }
+    const told = { ...headers, ...recordOf(answerHeaders), 'x-request-id': envelope.id }
     this.#caller.answer(status, told, body, this.#parts.sweep.nowMs, () => this.#finishAfterFlush('complete', null))
   }
 

@@ -50,8 +50,7 @@ export function relayedHeaders(
   { envelope, answerHeaders }: Visit,
   contentType: string | undefined,
 ): string[] {
-  const headers = ['x-request-id', envelope.id]
-  for (const name in answerHeaders) headers.push(name, answerHeaders[name] ?? '')
+  const headers = ['x-request-id', envelope.id, ...answerHeaders]
   const sized = passesLength(upstream)
   for (const name of RELAYED_NAMES) {
     if (name === 'content-length' && !sized) continue

@@ -1,3 +1,4 @@
+import type { HeaderPairs } from '../limit-headers.ts'
 import type { CallerSide } from './caller-side.ts'
 import type { Watched } from './sweep.ts'
 
@@ -17,9 +18,9 @@ export class SignsOfLife implements Watched {
   slot = -1
   readonly #caller: CallerSide
   readonly #words: LifeWords
-  readonly #headers: Readonly<Record<string, string>>
+  readonly #headers: HeaderPairs
 
-  constructor(caller: CallerSide, words: LifeWords, headers: Readonly<Record<string, string>>) {
+  constructor(caller: CallerSide, words: LifeWords, headers: HeaderPairs) {
     this.#caller = caller
     this.#words = words
     this.#headers = headers
@@ -28,6 +29,6 @@ export class SignsOfLife implements Watched {
   overdue(nowMs: number): void {
     const { sentMs, atBoundary, pausedMs, ending, isGone } = this.#caller
     if (nowMs - sentMs < this.#words.everyMs || !atBoundary || pausedMs > 0 || ending || isGone) return
-    this.#caller.keepAlive([...this.#words.head, ...Object.entries(this.#headers).flat()], this.#words.words, nowMs)
+    this.#caller.keepAlive([...this.#words.head, ...this.#headers], this.#words.words, nowMs)
   }
 }
