@@ -134,6 +134,20 @@ export function cpuSeconds(pid) {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S
 }
 
+const IDLE_EVERY_MS = 250
+const IDLE_MS_MAX = 30_000
+
+/** Waits until a program has next to nothing left to do. */
+export async function idle(pid) {
+  const until = performance.now() + IDLE_MS_MAX
+  for (let before = cpuSeconds(pid); ; ) {
+    await pause(IDLE_EVERY_MS)
+    const now = cpuSeconds(pid)
+    if (now - before <= (IDLE_EVERY_MS / 1_000) * 0.1 || performance.now() > until) return
+    before = now
+  }
+}
+
 function status(pid, field) {
   const match = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
   return Number(match?.[1]) / 1024

@@ -1,3 +1,4 @@
+import { idle } from '../lib/processes.mjs'
 import { differences, median } from '../lib/stats.mjs'
 import { load, verify } from '../lib/wrk.mjs'
 import { RIVALS } from '../rivals/index.mjs'
@@ -49,4 +50,8 @@ export async function latency({ short, say }) {
   }
 }
 
-const round = (target, seconds, connections = 1) => load(target, { connections, seconds, body: QUESTION, answerBytes: target.answerBytes })
+async function round(target, seconds, connections = 1) {
+  const result = await load(target, { connections, seconds, body: QUESTION, answerBytes: target.answerBytes })
+  await idle(target.running.pid)
+  return result
+}
