@@ -44,6 +44,7 @@ const ANSWERS: readonly (readonly [what: string, contentType: string, text: stri
     ['partial_image', 'partial_image', 'completed', 'completed'].map((end) => event(`image_generation.${end}`)).join(''),
     2,
   ],
+  ['as a stream that showed them half done and broke off', 'text/event-stream', event('image_generation.partial_image').repeat(5), 4],
   [
     'as a stream of which only half came',
     'text/event-stream',

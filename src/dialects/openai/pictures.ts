@@ -9,13 +9,13 @@ export function countedPictures(plan: Plan, wanted: number): Plan {
     ...(reader !== undefined && {
       reader(status: number, contentType: string) {
         const inner = reader(status, contentType)
-        return inner && new PicturesReader(inner)
+        return inner && new PicturesReader(inner, wanted)
       },
     }),
     ...(reshape !== undefined && {
       reshape(answer: Parameters<typeof reshape>[0]) {
         const made = reshape(answer)
-        const count = new Count()
+        const count = new Count(wanted)
         count.add(answer.body)
         return { ...made, units: { ...made.units, images: count.images } }
       },
@@ -24,13 +24,26 @@ export function countedPictures(plan: Plan, wanted: number): Plan {
 }
 
 /** In a text of JSON a quote is escaped, so that no prompt can hold one of these. A stream shows what is half done under the first name, too. */
-const MARKS = ['"b64_json"', '"url"', '"image_generation.completed"', '"image_edit.completed"'].map((text) => Buffer.from(text))
+const NAMES = [
+  'b64_json',
+  'url',
+  'image_generation.completed',
+  'image_edit.completed',
+  'image_generation.partial_image',
+  'image_edit.partial_image',
+]
+const MARKS = NAMES.map((name) => Buffer.from(`"${name}"`))
 const MARK_BYTES_MAX = Math.max(...MARKS.map(({ length }) => length))
 
 class Count {
+  readonly #wanted: number
   readonly #found = MARKS.map(() => 0)
   /** The end of what has passed, where a mark may have begun. */
   #tail: Buffer = Buffer.alloc(0)
+
+  constructor(wanted: number) {
+    this.#wanted = wanted
+  }
 
   add(chunk: Buffer): void {
     const seam = Buffer.concat([this.#tail, chunk.subarray(0, MARK_BYTES_MAX - 1)])
@@ -42,8 +55,11 @@ class Count {
   }
 
   get images(): number {
-    const [base64 = 0, url = 0, made = 0, changed = 0] = this.#found
-    return made + changed > 0 ? made + changed : Math.max(base64, url)
+    const [base64 = 0, url = 0, made = 0, changed = 0, half = 0, halfChanged = 0] = this.#found
+    if (made + changed > 0) return made + changed
+    const shown = Math.max(base64, url)
+    // Half done is how each of them looked on its way; who leaves before its end has had it made.
+    return half + halfChanged > 0 ? Math.min(shown, this.#wanted) : shown
   }
 }
 
@@ -55,10 +71,11 @@ function occurrences(bytes: Buffer, mark: Buffer, counts: (at: number) => boolea
 
 class PicturesReader implements StreamReader {
   readonly #inner: StreamReader
-  readonly #count = new Count()
+  readonly #count: Count
 
-  constructor(inner: StreamReader) {
+  constructor(inner: StreamReader, wanted: number) {
     this.#inner = inner
+    this.#count = new Count(wanted)
   }
 
   get atBoundary(): boolean {

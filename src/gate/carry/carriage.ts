@@ -10,7 +10,7 @@ import type { Ended, Visit } from '../visit.ts'
 import type { CallerSide } from './caller-side.ts'
 import { Collected } from './collected.ts'
 import { hiderOf, hiding, withoutCredential } from './credential.ts'
-import { earlyRefusal, endingOf, failedAtOnce, isFault, overdueFault, upstreamFault } from './faults.ts'
+import { earlyRefusal, endingOf, failedAtOnce, isFault, isWhole, overdueFault, upstreamFault } from './faults.ts'
 import { isHalf, readerOf, UNFINISHED } from './half-object.ts'
 import { passesLength, relayedHeaders } from './headers.ts'
 import { mustBeRead, relayedError } from './relayed-error.ts'
@@ -287,7 +287,7 @@ export class Carriage implements Dispatcher.DispatchHandler, Watched {
       bytesOut: this.#caller.bytesOut,
       firstByteMs: this.#firstByteMs >= 0 ? this.#firstByteMs : undefined,
       served: this.#isGood && (sent || this.#alone) && !failedAtOnce(ended, this.#alone || this.#caller.bytesOut > 0, this.#report),
-      units: this.#used?.units ?? this.#report?.units ?? (sent ? this.#plan.units : undefined),
+      units: this.#used?.units ?? this.#report?.units ?? (sent && isWhole(this.#report) ? this.#plan.units : undefined),
       estimated: this.#used?.estimated ?? this.#report?.estimated,
       error: error ?? undefined,
       tell: unsent && error !== null ? error : undefined,

@@ -26,6 +26,8 @@ it('only a connection that never stood is one on which nothing can have been don
 
 it.each([
   ['a sound that died before its first byte', ['upstream_died', false, undefined], true],
+  ['a sound that never came after its head', ['deadline', false, undefined], true],
+  ['a sound that stalled later', ['deadline', true, undefined], false],
   ['a sound that died later', ['upstream_died', true, undefined], false],
   ['a stream that had begun in vain', ['upstream_died', true, { finished: false, failed: false }], true],
   ['a stream of which something was read', ['upstream_died', true, { finished: false, failed: false, units: { tokens_out: 1 } }], false],

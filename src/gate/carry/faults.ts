@@ -95,11 +95,14 @@ function deadlineFault(backend: string, what: string, waitedMs: number): Gateway
 }
 
 /**
- * The backend's end before anything was `passed` on, or an error with status 200 or an end with nothing before it that was of use. Whoever leaves by himself
+ * The backend's end, or that of our patience with it, before anything was `passed` on, or an error with status 200 or an end with nothing before it that was of use. Whoever leaves by himself
  * had the work of his prompt done.
  */
 export function failedAtOnce(ended: Ending, passed: boolean, report: StreamReport | undefined): boolean {
-  const died = ended === 'upstream_died'
+  const died = ended === 'upstream_died' || ended === 'deadline'
   if (died && !passed) return true
   return report !== undefined && report.units === undefined && (report.failed || (died && !report.finished))
 }
+
+/** Of a sound nobody reports. */
+export const isWhole = (report: StreamReport | undefined): boolean => report === undefined || (report.finished && !report.failed)
