@@ -56,8 +56,7 @@ function order(endpoints: readonly Endpoint[]): readonly string[] {
 }
 const fail = (one: Endpoint, times: number): void => {
   for (let n = 0; n < times; n += 1) {
-    balancer.begun(one)
-    balancer.ended(one, { caller: 'ada', isUnreachable: true })
+    balancer.ended(one, { caller: 'ada', isUnreachable: true }, balancer.begun(one))
   }
 }
 
@@ -133,7 +132,7 @@ describe('an endpoint that fails', () => {
     expect(choose([gone, good]).place?.endpoint.name).toBe('gone')
     balancer.begun(gone)
     expect(choose([gone, good]).place?.endpoint.name).toBe('good')
-    balancer.ended(gone, 'served')
+    balancer.ended(gone, 'served', true)
     expect([choose([gone, good]).place?.endpoint.name, balancer.stateOf(gone)]).toEqual(['gone', 'closed'])
   })
 
@@ -150,7 +149,7 @@ describe('an endpoint that fails', () => {
     fail(one, LIMITS.breakerFailures)
     clock.advance(LIMITS.breakerOpenMs)
     balancer.begun(one)
-    balancer.ended(one, 'undecided')
+    balancer.ended(one, 'undecided', true)
     expect(balancer.stateOf(one)).toBe('half-open')
     balancer.begun(one)
     expect(choose([one]).place).toBe(null)

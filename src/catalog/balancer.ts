@@ -120,17 +120,18 @@ export class Balancer {
     this.#knownOf(endpoint).breaker?.answered()
   }
 
-  begun(endpoint: Endpoint): void {
-    this.#knownOf(endpoint).breaker?.begun()
+  /** Tells whether the request is a trial; whoever ends it says so again. */
+  begun(endpoint: Endpoint): boolean {
+    return this.#knownOf(endpoint).breaker?.begun() ?? false
   }
 
-  ended(endpoint: Endpoint, verdict: Verdict): void {
+  ended(endpoint: Endpoint, verdict: Verdict, isTrial: boolean): void {
     const known = this.#knownOf(endpoint)
     if (verdict === 'served') known.breaker?.served()
-    else if (verdict === 'undecided') known.breaker?.undecided()
+    else if (verdict === 'undecided') known.breaker?.undecided(isTrial)
     else {
       known.breaker ??= new Breaker(this.#parts.clock)
-      known.breaker.failed(verdict)
+      known.breaker.failed(verdict, isTrial)
     }
   }
 

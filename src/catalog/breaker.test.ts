@@ -13,13 +13,13 @@ beforeEach(() => {
 
 const refused = { caller: 'ada', isUnreachable: true }
 const fail = (times: number, failure = refused): void => {
-  for (let n = 0; n < times; n += 1) breaker.failed(failure)
+  for (let n = 0; n < times; n += 1) breaker.failed(failure, false)
 }
 /** The next trial, from its start to its failure; tells how long the endpoint is left alone for it. */
 const failTrial = (): number => {
   clock.advance(breaker.waitMs)
-  breaker.begun()
-  fail(1)
+  expect(breaker.begun()).toBe(true)
+  breaker.failed(refused, true)
   return breaker.waitMs
 }
 
@@ -76,6 +76,15 @@ describe('a trial', () => {
     expect(breaker.waitMs).toBe(breakerOpenMsMax)
   })
 
+  it('is not ended by those who were on their way before it', () => {
+    breaker.begun()
+    fail(3)
+    breaker.undecided(false)
+    expect([breaker.lets, breaker.state]).toEqual([false, 'half-open'])
+    breaker.failed(refused, true)
+    expect(breaker.waitMs).toBe(breakerOpenMs * 2)
+  })
+
   it('that is served has all forgotten', () => {
     failTrial()
     clock.advance(breaker.waitMs)
@@ -89,7 +98,7 @@ describe('a trial', () => {
 
   it('that says nothing, such as one whose caller leaves, is followed by another', () => {
     breaker.begun()
-    breaker.undecided()
+    breaker.undecided(true)
     expect([breaker.lets, breaker.state]).toEqual([true, 'half-open'])
     expect(failTrial()).toBe(breakerOpenMs * 2)
   })
@@ -98,9 +107,9 @@ describe('a trial', () => {
     breaker.begun()
     breaker.answered()
     expect([breaker.lets, breaker.state]).toEqual([true, 'closed'])
-    breaker.begun()
+    expect(breaker.begun()).toBe(false)
     expect(breaker.lets).toBe(true)
-    breaker.failed({ caller: 'ada', isUnreachable: false })
+    breaker.failed({ caller: 'ada', isUnreachable: false }, false)
     expect([breaker.lets, breaker.waitMs]).toEqual([false, breakerOpenMs])
   })
 

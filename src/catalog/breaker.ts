@@ -42,9 +42,11 @@ export class Breaker {
     return this.lets ? 0 : Math.max(0, this.#openUntilMs - this.#clock.monoMs())
   }
 
-  /** A request goes there. */
-  begun(): void {
-    if (this.#openMs > 0) this.#trialRuns = true
+  /** A request goes there; tells whether it is the trial, and whoever ends it has to know. */
+  begun(): boolean {
+    const isTrial = this.#openMs > 0
+    if (isTrial) this.#trialRuns = true
+    return isTrial
   }
 
   served(): void {
@@ -64,22 +66,21 @@ export class Breaker {
     this.#severalCallers = true
   }
 
-  failed({ caller, isUnreachable }: Failure): void {
+  failed({ caller, isUnreachable }: Failure, isTrial: boolean): void {
     this.#failures += 1
     if (isUnreachable) this.#unreachable += 1
     if (this.#caller !== null && this.#caller !== caller) this.#severalCallers = true
     this.#caller = caller
-    const trial = this.#trialRuns
-    this.#trialRuns = false
+    if (isTrial) this.#trialRuns = false
     const counted = this.#severalCallers ? this.#failures : this.#unreachable
-    // Many may have been on their way when it opened, and fail after that all at once: they tell nothing new.
-    if (!trial && (this.#openMs > 0 || counted < LIMITS.breakerFailures)) return
+    // Many may have been on their way when it opened, and fail after that, be it beside a trial: they tell nothing new.
+    if (!isTrial && (this.#openMs > 0 || counted < LIMITS.breakerFailures)) return
     this.#openMs = Math.min(this.#openMs === 0 ? LIMITS.breakerOpenMs : this.#openMs * 2, LIMITS.breakerOpenMsMax)
     this.#openUntilMs = this.#clock.monoMs() + this.#openMs
   }
 
   /** It ended in a way that says nothing of the endpoint, such as its caller's leaving: another trial is due. */
-  undecided(): void {
-    this.#trialRuns = false
+  undecided(isTrial: boolean): void {
+    if (isTrial) this.#trialRuns = false
   }
 }

@@ -102,7 +102,7 @@ class Attempts {
     }
   }
 
-  /** The last attempt; null when there was none. */
+  /** The last attempt, or the one of several whose limits are free again first; null when there was none. */
   async #tryAllOf(model: Model): Promise<Attempt | null> {
     let last: Attempt | null = null
     for (;;) {
@@ -110,9 +110,10 @@ class Attempts {
       if (waitMs > 0) this.#waitMs = waitMs
       if (place === null) return last
       this.#tried = [...this.#tried, place.endpoint]
-      last = await this.#tryAt(place, model)
-      if (!last.goesOn) return last
-      const { error, ended } = last.end
+      const attempt: Attempt = await this.#tryAt(place, model)
+      if (!attempt.goesOn) return attempt
+      last = sooner(last, attempt)
+      const { error, ended } = attempt.end
       if (error?.code === 'UPSTREAM_UNREACHABLE') this.#unreachable = [...this.#unreachable, place.endpoint]
       this.#visit.leaveEndpoint()
       this.#passOver(place.endpoint, error?.code ?? ended)
@@ -139,10 +140,10 @@ class Attempts {
 
   #carry(endpoint: Endpoint, plan: Plan): Promise<Attempt> {
     const { balancer, carrier } = this.#parts
-    balancer.begun(endpoint)
+    const isTrial = balancer.begun(endpoint)
     this.#visit.onAnswer = () => balancer.answered(endpoint)
     return carrier.carry(this.#visit, endpoint, plan).then((end) => {
-      balancer.ended(endpoint, verdictOf(end, this.#visit.principal?.id ?? ''))
+      balancer.ended(endpoint, verdictOf(end, this.#visit.principal?.id ?? ''), isTrial)
       return { end, goesOn: end.tell !== undefined && NOT_ACTED_ON.has(end.tell.code) }
     })
   }
@@ -164,6 +165,13 @@ class Attempts {
     })
   }
 }
+
+const USED_UP: ReadonlySet<string> = new Set(['RATE_LIMITED', 'TOKENS_LIMITED', 'BUDGET_EXHAUSTED'])
+const waitOf = ({ end: { error } }: Attempt): number =>
+  error !== undefined && USED_UP.has(error.code) ? Number(error.headers['retry-after']) : Number.NaN
+
+/** Nobody should wait for a month because of the one that was asked last. */
+const sooner = (before: Attempt | null, now: Attempt): Attempt => (before !== null && waitOf(before) < waitOf(now) ? before : now)
 
 /** A model's own rates stand instead of its endpoint's; tokens and money are limited by both. */
 const limitsAt = ({ limits }: Endpoint, model: Model): Allowance =>

@@ -46,6 +46,16 @@ describe('an endpoint', () => {
     }
   })
 
+  it('whose limits are free again first is the one that is told of', async () => {
+    await scene.endpoint('soon', { rpm: 1 })
+    await scene.endpoint('late', { budget_month: 1, priority: 1 })
+    await scene.model('m', ['soon', 'late'], PRICE)
+    expect((await scene.chat(BOUND)).status).toBe(200)
+    const { status, body, headers } = await scene.chat(BOUND)
+    expect([status, body.includes('endpoint soon: 1/m')]).toEqual([429, true])
+    expect(Number(headers['retry-after'])).toBeLessThanOrEqual(60)
+  })
+
   it('whose tokens or budget are used up says which, and until when', async () => {
     await scene.endpoint('few', { tokens_per_minute: 5 })
     await scene.endpoint('dear', { budget_day: 1 })
