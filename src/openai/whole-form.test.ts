@@ -39,6 +39,14 @@ describe('a form that is read whole', () => {
     },
   )
 
+  it('is refused where a name is longer than any', async () => {
+    const long = Buffer.concat([part('mask.'.repeat(1_000), Buffer.from('x')), Buffer.from(`--${BOUNDARY}--\r\n`)])
+    await expect(parseForm(long, TYPE, new Set())).rejects.toMatchObject({
+      code: 'BODY_INVALID',
+      detail: expect.stringContaining('too long'),
+    })
+  })
+
   it('goes on as a form that is put together while it is sent', async () => {
     const { files, fields } = await parseForm(FORM, TYPE, new Set())
     const { request } = passForm({ protocol: 'edits', root: '/v1', fields, upstream: 'm', name: 'n' }, files)

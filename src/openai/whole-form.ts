@@ -20,6 +20,7 @@ export function parseForm(bytes: Buffer, contentType: string, once: ReadonlySet<
       .on('field', (spelled: string | undefined, value, _nameCut, valueCut) => {
         const name = spelled ?? '' // the parser's types know of no part without one
         if (name === '') reject(namelessPart())
+        if (name.length > LIMITS.nameCharsMax) reject(invalidForm(`${clip(name, LIMITS.nameCharsMax)}: the name of this field is too long`))
         if (valueCut) reject(tooLongField(clip(name, LIMITS.nameCharsMax)))
         if (once.has(name) && said.has(name)) reject(invalidForm(`${name}: is said twice`))
         said.add(name)

@@ -243,6 +243,7 @@ describe('what passes', () => {
     ['whatever', 'http:169.254.169.254'],
     ['whatever', `["${FAR}"]`],
     ['image', `${' '.repeat(1_000)}${FAR}`],
+    ['image', `${'\n '.repeat(100)}s3:bucket`],
   ])('the field %s of a form does not hold %j', (name, value) => {
     expect(() => refuseRemoteFields([[name, value]])).toThrow(expect.objectContaining({ code: 'POLICY_REFUSED' }))
   })
@@ -252,6 +253,7 @@ describe('what passes', () => {
     ['negative_prompt', FAR],
     ['user', 'https://issuer.example/grace'],
     ['image[]', NEAR],
+    ['image[]', `${'iVBORw0KGgoAAAANSUhEUg'.repeat(4)}\n`.repeat(60)],
     ['url[]', NEAR],
     ['mask_image', 'data:image/svg+xml,<svg xmlns="http://www.w3.org/2000/svg"/>'],
     ['size', '512x512'],

@@ -2,7 +2,7 @@ import type { Protocol } from '../../catalog/index.ts'
 import { foldKey, type TopLevelKey } from '../../http/index.ts'
 import { clip, GatewayError, LIMITS, own } from '../../kernel/index.ts'
 import type { ReadBody } from '../tokens.ts'
-import { holdsAny, type Member, type NestedReader, NestedWalk } from './nested.ts'
+import { HEAD_CHARS, holdsAny, type Member, type NestedReader, NestedWalk } from './nested.ts'
 
 /**
  * What a caller may not have done elsewhere on his word: a backend stands within the house, and a provider knows everybody by one key. An endpoint may be opened
@@ -31,7 +31,8 @@ export function refuseRemoteFields(fields: Iterable<readonly [name: string, valu
   for (const [spelled, value] of fields) {
     const name = foldKey(spelled)
     const parts = name.split(PARTS_OF_NAME)
-    for (const part of parts) READER.text({ name: part, within: '' }, value)
+    const head = value.slice(0, HEAD_CHARS)
+    for (const part of parts) READER.text({ name: part, within: '' }, head)
     if (!PROSE.has(parts[0] ?? '') && holdsAddress(value)) throw refusal('address', name)
   }
 }
@@ -146,14 +147,17 @@ const NAMED = ['name', 'function', 'custom'] as const
 /** All that those have which need no name. */
 const UNNAMED: ReadonlySet<string> = new Set(['type', 'display_width', 'display_height', 'environment'])
 
-/** Those who read addresses take no notice of these, wherever they stand; so many of them in a beginning may push an address out of it. */
+/** Those who read addresses take no notice of these, wherever they stand. */
 const UNSEEN = /[\s\p{Cc}]+/gu
-const UNSEEN_MAX = 16
 const SCHEME = /^[a-z][a-z0-9+.-]*:/i
+/** Many of these and little else may push an address out of a beginning. Those beyond ASCII are halves of letters there. */
+const PADDING = /[\0- \x7f]/g
+const PADDING_MAX = 16
+const BARE_CHARS_MIN = 64
 
 function beginsAsAddress(head: string): boolean {
   const bare = head.replace(UNSEEN, '')
-  return SCHEME.test(bare) || head.length - bare.length > UNSEEN_MAX
+  return SCHEME.test(bare) || (bare.length < BARE_CHARS_MIN && head.length - head.replace(PADDING, '').length > PADDING_MAX)
 }
 
 const PARTS_OF_NAME = /[[\].]+/

@@ -8,7 +8,8 @@ const COMMA = 0x2c
 const SPACE = 0x20
 const [OBJECT, OBJECT_END, ARRAY, ARRAY_END] = [0x7b, 0x7d, 0x5b, 0x5d]
 
-const HEAD_BYTES = 256
+/** So much of a text is looked at, in latin1. */
+export const HEAD_CHARS = 256
 
 const notJson = (): GatewayError =>
   new GatewayError('BODY_NOT_JSON', { detail: 'The body is not valid JSON: a value within it does not parse' })
@@ -173,7 +174,7 @@ function afterText(bytes: Buffer, open: number): number {
 }
 
 const headOf = (bytes: Buffer, open: number, after: number): string =>
-  bytes.toString('latin1', open + 1, Math.min(after - 1, open + 1 + HEAD_BYTES))
+  bytes.toString('latin1', open + 1, Math.min(after - 1, open + 1 + HEAD_CHARS))
 
 const PLAIN = /^[a-z0-9_]*$/
 

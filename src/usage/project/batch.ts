@@ -120,8 +120,8 @@ function rowOf(line: OutcomeLine, key: string, user: string): RequestsTable {
 
 function countsOf({ day, key, outcome, refused }: Counted, user: string, model: string): UsageDaysTable {
   const used = (unit: string): number => Math.max(0, outcome?.units?.[unit] ?? 0)
-  // Some are refused only when they were on their way: nobody did anything for them either.
-  const wasServed = outcome !== null && outcome.ended !== 'refused'
+  // Some are refused only when they were on their way: nobody did anything for them either, but for a stream that was cut by a shutdown.
+  const wasServed = outcome !== null && (outcome.ended !== 'refused' || outcome.units !== undefined)
   return {
     day,
     user_id: user,
