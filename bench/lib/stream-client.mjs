@@ -37,6 +37,7 @@ class Stream {
   ended = false
 
   constructor() {
+    streamsOpen.add(this)
     this.socket = connect(port, '127.0.0.1').setNoDelay(true)
     this.socket.write(request)
     this.socket.on('data', (chunk) => this.data(chunk))
@@ -69,6 +70,7 @@ class Stream {
   finish(fault) {
     if (this.ended) return
     this.ended = true
+    streamsOpen.delete(this)
     if (fault !== null) faults.push(`${fault} after ${this.lines} of ${wholeLines} lines`)
     gaps.push(this.worstGapUs)
     this.socket.destroy()
@@ -76,6 +78,15 @@ class Stream {
     if (over === streams) report()
   }
 }
+
+/** A stream that never ends is told as what it is, and not waited for. */
+const SILENT_US_MAX = 15_000_000
+const streamsOpen = new Set()
+setInterval(() => {
+  const now = nowUs()
+  for (const stream of streamsOpen)
+    if (now - Math.max(stream.startedUs, stream.lastUs) > SILENT_US_MAX) stream.finish(`${SILENT_US_MAX / 1e6} s of silence`)
+}, 1_000).unref()
 
 function figures(values) {
   const sorted = Float64Array.from(values).sort()

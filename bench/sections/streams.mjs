@@ -24,7 +24,8 @@ export async function streams({ short, say }) {
   const series = { backend: [], caddy: [], sync: [] }
   try {
     for (const name of ['caddy', 'sync']) targets[name] = await RIVALS[name].start(backend.port)
-    for (const name of ['caddy', 'sync']) await warmUp(targets[name], backend, { short })
+    await holdStreams(targets.caddy, backend, { windowMs: 500, rampMs: 500 })
+    await warmUp(targets.sync, backend, { short })
     for (let turn = 1; turn <= rounds; turn += 1) {
       for (const [name, target] of Object.entries(targets)) series[name].push(await holdStreams(target, backend, { windowMs, rampMs }))
       say(
