@@ -1,12 +1,12 @@
 // The bench of docs/performance.md: the gateway and its rivals in one run, on one pinned core, in rounds that take turns.
 //   --short               fewer and shorter rounds, for CI (about a minute and a half)
 //   --only small,start    these sections alone
-//   --write-docs          puts the figures into docs/performance.md
+//   --write-docs          puts the figures into docs/performance.md; with --only, those of these sections
 // Ends with 1 when a bench was broken (a wrong status, wrong bytes, a missing tool) or, in a full run, a figure is below half of its goal.
 import { existsSync } from 'node:fs'
 import { GATEWAY } from './lib/gateway.mjs'
 import { loadAverage, machineFacts } from './lib/machine.mjs'
-import { print, verdicts, writeDocument } from './lib/report.mjs'
+import { print, verdicts, writeDocument, writeSections } from './lib/report.mjs'
 import { installRivals } from './rivals/index.mjs'
 import { latency } from './sections/latency.mjs'
 import { loop } from './sections/loop.mjs'
@@ -62,8 +62,10 @@ print(results, rows)
 if (writeDocs && broken.length === 0) {
   const facts = await machineFacts()
   const seconds = Math.round((performance.now() - startedAt) / 1_000)
-  facts.push(['The run', `${short ? 'short' : 'full'}, ${seconds} s; load average before it ${loadBefore.toFixed(2)}`])
-  writeDocument(results, rows, facts)
+  const run = `${short ? 'short' : 'full'}, ${seconds} s; load average before it ${loadBefore.toFixed(2)}`
+  const [date, commit] = ['Date', 'Commit'].map((name) => facts.find(([fact]) => fact === name)?.[1])
+  if (only.length === Object.keys(SECTIONS).length) writeDocument(results, rows, [...facts, ['The run', run]])
+  else writeSections(results, rows, `Measured by itself on ${date} at ${commit} (${run}).`)
 }
 
 const far = rows.filter(({ verdict }) => verdict === 'FAR OFF').map(({ what, goal, reached }) => `${what}: ${reached}, want ${goal}`)

@@ -40,15 +40,32 @@ export function print(results, rows) {
   process.stdout.write(`\n${table(GOAL_HEAD, goalRows(rows))}`)
 }
 
+const section = (title, text, head, rows) => [title, `### ${title}\n\n${text}${markdown(head, rows)}`]
+
 /** Replaces what stands between the markers; the words around them are a person's. */
 export function writeDocument(results, rows, facts) {
-  const parts = [
-    markdown(GOAL_HEAD, goalRows(rows)),
-    ...results.map(({ title, text, head, rows: detail }) => `### ${title}\n\n${text}\n\n${markdown(head, detail)}`),
-    `### The machine\n\n${markdown(['', ''], facts)}`,
-  ]
+  const sections = results.map(({ title, text, head, rows: detail }) => section(title, `${text}\n\n`, head, detail))
+  write(() => [markdown(GOAL_HEAD, goalRows(rows)), ...sections.map(([, text]) => text), section('The machine', '', ['', ''], facts)[1]])
+}
+
+/** Of a run of some sections alone: theirs are replaced, and say when they were measured; all else stays as it was. */
+export function writeSections(results, rows, when) {
+  const made = new Map(results.map(({ title, text, head, rows: detail }) => section(title, `${text} ${when}\n\n`, head, detail)))
+  write((old) => {
+    const [table, ...before] = old.split(/\n\n(?=### )/)
+    const known = new Map(table.split('\n').map((line) => [line.split(' | ', 1)[0], line]))
+    for (const row of goalRows(rows)) known.set(`| ${row[0]}`, `| ${row.join(' | ')} |`)
+    const kept = new Map(before.map((text) => [/^### (.*)$/m.exec(text)?.[1], text]))
+    const machine = kept.get('The machine') ?? ''
+    kept.delete('The machine')
+    return [[...known.values()].join('\n'), ...new Map([...kept, ...made]).values(), machine]
+  })
+}
+
+function write(partsOf) {
   const old = readFileSync(DOCUMENT, 'utf8')
   const [from, to] = [old.indexOf(BEGIN), old.indexOf(END)]
   if (from === -1 || to < from) throw new Error(`docs/performance.md has lost its markers ${BEGIN} and ${END}`)
+  const parts = partsOf(old.slice(from + BEGIN.length, to).trim())
   writeFileSync(DOCUMENT, `${old.slice(0, from + BEGIN.length)}\n\n${parts.join('\n\n')}\n\n${old.slice(to)}`)
 }
