@@ -174,25 +174,15 @@ describe('how long a recording is', () => {
     ['Ogg', Buffer.concat([Buffer.from('OggS'), Buffer.alloc(16_000)]), 9],
     ['WAV', toneWav(4), 5],
   ])('is told by its kind where its backend does not tell (%s)', async (_kind, sound, seconds) => {
+    const fields: Parameters<typeof form>[1] = [
+      ['model', 'ears'],
+      ['file', sound],
+    ]
     one.behave(json({ text: 'Hello' }))
-    expect(
-      (
-        await form('/v1/audio/transcriptions', [
-          ['model', 'ears'],
-          ['file', sound],
-        ])
-      ).status,
-    ).toBe(200)
+    expect((await form('/v1/audio/transcriptions', fields)).status).toBe(200)
     expect(await last()).toMatchObject({ units: { seconds }, estimated: true })
     one.behave(json({ text: 'Hello', usage: { type: 'duration', seconds: 4 } }))
-    expect(
-      (
-        await form('/v1/audio/transcriptions', [
-          ['model', 'ears'],
-          ['file', sound],
-        ])
-      ).status,
-    ).toBe(200)
+    expect((await form('/v1/audio/transcriptions', fields)).status).toBe(200)
     expect(await last()).toMatchObject({ units: { seconds: 4 } })
   })
 })
